@@ -1,0 +1,1 @@
+//! Outbox relay to JetStream and consumers with an inbox.

@@ -1,0 +1,1 @@
+//! Append, load and read events on PostgreSQL, with idempotency and a memory twin.

@@ -1,0 +1,1 @@
+//! The ledger's batch journal: port, PostgreSQL, memory, one conformance suite.

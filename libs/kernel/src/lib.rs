@@ -1,0 +1,1 @@
+//! Aggregates, event envelopes, clocks, and the given/when/then harness.

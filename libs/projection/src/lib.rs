@@ -1,0 +1,1 @@
+//! Asynchronous projections and reactors: cursor, lag, dead letters, rebuild.

@@ -1,0 +1,1 @@
+//! Private PostgreSQL and NATS servers for development and tests.

@@ -1,0 +1,1 @@
+//! Private servers, test databases and an in-process fleet for tests.

@@ -1,0 +1,2 @@
+//! The `vbwd` binary.
+fn main() {}

@@ -1,0 +1,1 @@
+//! A payment provider that behaves like a real one, for development and tests.

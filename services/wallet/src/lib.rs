@@ -1,0 +1,1 @@
+//! The token wallet: ledger engine, bundles, statements.

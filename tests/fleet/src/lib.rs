@@ -1,0 +1,1 @@
+//! Whole-product flows: in process, over TCP, under faults.

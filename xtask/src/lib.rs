@@ -1,0 +1,1 @@
+//! Developer commands: up, down, test, check.
