@@ -1,0 +1,142 @@
+//! The caller of an rpc, as every handler sees it.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use fault::{Code, Fault};
+use ids::{SessionId, TenantId, UserId};
+
+use crate::Permissions;
+
+/// Who acts.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Subject {
+    /// Nobody signed in.
+    Anonymous,
+    /// A signed-in user.
+    User(UserId),
+    /// A service of the fleet, on its own account.
+    Service(String),
+}
+
+/// On whose behalf a call is made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// The tenant that was addressed; a caller never acts on another.
+    pub tenant: TenantId,
+    /// Who acts.
+    pub subject: Subject,
+    /// The session of a signed-in user.
+    pub session: Option<SessionId>,
+    /// Names of the roles held.
+    pub roles: Vec<String>,
+    /// What these roles grant.
+    pub permissions: Permissions,
+    /// Address the call came from, as the edge saw it.
+    pub origin: Option<String>,
+}
+
+impl Caller {
+    /// Nobody, at `tenant`.
+    #[must_use]
+    pub const fn anonymous(tenant: TenantId) -> Self {
+        Self {
+            tenant,
+            subject: Subject::Anonymous,
+            session: None,
+            roles: Vec::new(),
+            permissions: Permissions::none(),
+            origin: None,
+        }
+    }
+
+    /// A service of the fleet, at `tenant`. Services hold every permission: what they may call is
+    /// decided by who holds a signing key.
+    #[must_use]
+    pub fn service(name: &str, tenant: TenantId) -> Self {
+        Self {
+            subject: Subject::Service(name.to_owned()),
+            permissions: Permissions::all(),
+            ..Self::anonymous(tenant)
+        }
+    }
+
+    /// The signed-in user.
+    ///
+    /// # Errors
+    /// `authentication_required` when no user is signed in.
+    pub fn user(&self) -> fault::Result<UserId> {
+        match self.subject {
+            Subject::User(user) => Ok(user),
+            _ => Err(Fault::new(Code::Unauthenticated, "authentication_required", "Sign in first.")),
+        }
+    }
+
+    /// Whether a service of the fleet acts.
+    #[must_use]
+    pub const fn is_service(&self) -> bool {
+        matches!(self.subject, Subject::Service(_))
+    }
+
+    /// Whether nobody is signed in.
+    #[must_use]
+    pub const fn is_anonymous(&self) -> bool {
+        matches!(self.subject, Subject::Anonymous)
+    }
+}
+
+/// The verified caller of a request; the fleet's server layer has put it there.
+///
+/// # Errors
+/// `Unauthenticated` when the request did not come through that layer.
+pub fn caller<T>(request: &tonic::Request<T>) -> fault::Result<Arc<Caller>> {
+    request.extensions().get::<Arc<Caller>>().cloned().ok_or_else(|| {
+        Fault::new(Code::Unauthenticated, "assertion_missing", "The call carries no verified assertion.")
+    })
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Anonymous => f.write_str("anonymous"),
+            Self::User(user) => write!(f, "user:{user}"),
+            Self::Service(name) => write!(f, "service:{name}"),
+        }
+    }
+}
+
+impl FromStr for Subject {
+    type Err = ids::InvalidId;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.split_once(':') {
+            None if text == "anonymous" => Ok(Self::Anonymous),
+            Some(("user", id)) => id.parse().map(Self::User),
+            Some(("service", name)) if !name.is_empty() => Ok(Self::Service(name.to_owned())),
+            _ => Err(ids::InvalidId),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn subjects_survive_text() {
+        for subject in
+            [Subject::Anonymous, Subject::User(UserId::new()), Subject::Service("wallet".to_owned())]
+        {
+            assert_eq!(subject.to_string().parse(), Ok(subject));
+        }
+        assert!("user:42".parse::<Subject>().is_err());
+        assert!("service:".parse::<Subject>().is_err());
+    }
+
+    #[test]
+    fn a_request_without_the_layer_has_no_caller() {
+        let refused = caller(&tonic::Request::new(())).unwrap_err();
+        assert_eq!(refused.reason(), "assertion_missing");
+    }
+}

@@ -1,0 +1,126 @@
+//! Permissions: `resource.action`, `resource.*`, `*`.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+/// A set of granted permissions.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Permissions(BTreeSet<String>);
+
+/// A text that is no permission.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InvalidPermission(pub String);
+
+impl std::fmt::Display for InvalidPermission {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "not a permission: {}", self.0)
+    }
+}
+
+impl std::error::Error for InvalidPermission {}
+
+impl Permissions {
+    /// Nothing.
+    #[must_use]
+    pub const fn none() -> Self {
+        Self(BTreeSet::new())
+    }
+
+    /// Everything.
+    #[must_use]
+    pub fn all() -> Self {
+        Self(BTreeSet::from(["*".to_owned()]))
+    }
+
+    /// The set of these permissions.
+    ///
+    /// # Errors
+    /// [`InvalidPermission`] with the first text that is not `resource.action`, `resource.*` or `*`,
+    /// in lower case letters, digits and underscores.
+    pub fn new<T: Into<String>>(granted: impl IntoIterator<Item = T>) -> Result<Self, InvalidPermission> {
+        granted.into_iter().map(|text| checked(text.into())).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// Whether `permission` (without wildcard) is granted.
+    #[must_use]
+    pub fn allows(&self, permission: &str) -> bool {
+        let resource = permission.split_once('.').map_or(permission, |(resource, _)| resource);
+        self.0.iter().any(|granted| {
+            granted == "*" || granted == permission || granted.strip_suffix(".*") == Some(resource)
+        })
+    }
+
+    /// Whether everything that `other` grants is granted here too.
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
+        other.0.iter().all(|granted| match granted.as_str() {
+            "*" => self.0.contains("*"),
+            wildcard if wildcard.ends_with(".*") => self.0.contains("*") || self.0.contains(wildcard),
+            permission => self.allows(permission),
+        })
+    }
+
+    /// What both grant.
+    #[must_use]
+    pub fn union(&self, other: &Self) -> Self {
+        Self(self.0.union(&other.0).cloned().collect())
+    }
+
+    /// The granted permissions, sorted.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(String::as_str)
+    }
+}
+
+fn checked(text: String) -> Result<String, InvalidPermission> {
+    let word = |part: &str| {
+        !part.is_empty()
+            && part.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
+    };
+    let valid = match text.split_once('.') {
+        None => text == "*",
+        Some((resource, action)) => word(resource) && (action == "*" || word(action)),
+    };
+    if valid { Ok(text) } else { Err(InvalidPermission(text)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(granted: &[&str]) -> Permissions {
+        Permissions::new(granted.iter().copied()).unwrap()
+    }
+
+    #[test]
+    fn wildcards_grant_what_they_name() {
+        let rows = [
+            (&["users.read"][..], "users.read", true),
+            (&["users.read"], "users.write", false),
+            (&["users.*"], "users.write", true),
+            (&["users.*"], "users_x.write", false),
+            (&["*"], "anything.at_all", true),
+            (&[], "users.read", false),
+        ];
+        for (granted, asked, expected) in rows {
+            assert_eq!(set(granted).allows(asked), expected, "{granted:?} {asked}");
+        }
+    }
+
+    #[test]
+    fn nobody_covers_more_than_they_hold() {
+        assert!(set(&["users.*"]).covers(&set(&["users.read", "users.*"])));
+        assert!(!set(&["users.read"]).covers(&set(&["users.*"])));
+        assert!(!set(&["users.*", "roles.*"]).covers(&set(&["*"])));
+        assert!(set(&["*"]).covers(&set(&["*", "users.*"])));
+    }
+
+    #[test]
+    fn malformed_permissions_are_refused() {
+        for text in ["", "users", "users.", ".read", "*.read", "Users.read", "users.re ad", "a.b.c"] {
+            assert!(Permissions::new([text]).is_err(), "{text}");
+        }
+    }
+}
