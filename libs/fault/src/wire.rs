@@ -16,6 +16,7 @@ const CODE: &str = "vbwd.code";
 
 impl From<Fault> for Status {
     fn from(fault: Fault) -> Self {
+        log_cause(&fault);
         let mut facts: HashMap<String, String> =
             fault.facts().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         facts.insert(CODE.to_owned(), fault.code().name().to_owned());
@@ -47,6 +48,25 @@ impl From<Status> for Fault {
             fault = fault.with_fact(name.clone(), value);
         }
         with_violations(fault, details.bad_request())
+    }
+}
+
+/// The wire is where the cause is lost, so this is the last place where it can be told.
+fn log_cause(fault: &Fault) {
+    let Some(source) = std::error::Error::source(fault) else { return };
+    let mut chain = source.to_string();
+    let mut next = source.source();
+    while let Some(cause) = next {
+        chain.push_str(": ");
+        chain.push_str(&cause.to_string());
+        next = cause.source();
+    }
+    match fault.code() {
+        Code::Internal => tracing::error!(reason = fault.reason(), cause = chain, "internal fault"),
+        Code::Unavailable | Code::Timeout => {
+            tracing::warn!(reason = fault.reason(), cause = chain, "dependency failed");
+        }
+        _ => tracing::debug!(reason = fault.reason(), cause = chain, "refused"),
     }
 }
 
