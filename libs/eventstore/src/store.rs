@@ -1,0 +1,177 @@
+//! The event store of one service on PostgreSQL.
+//!
+//! Make one per service and process and clone it: clones share the wake-up that readers wait for.
+//! The pool's connections must have the service's schema as their `search_path`.
+
+use std::sync::Arc;
+
+use ids::TenantId;
+use kernel::{Aggregate, Position, StoredEvent};
+use sqlx::{AssertSqlSafe, PgPool, Postgres, Transaction};
+use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
+use uuid::Uuid;
+
+use crate::rows::{AFTER, EventRow, STREAM, columns};
+use crate::{CommandContext, Leadership, Loaded, Log, NewEvent, UnitOfWork, storage, unit_of_work};
+
+/// The facts of one service.
+#[derive(Clone)]
+pub struct EventStore(Arc<Inner>);
+
+struct Inner {
+    pool: PgPool,
+    service: &'static str,
+    appended: Notify,
+}
+
+impl EventStore {
+    /// The store of `service`, whose roles are `vbwd_<service>` and `vbwd_<service>_worker`.
+    #[must_use]
+    pub fn new(pool: PgPool, service: &'static str) -> Self {
+        Self(Arc::new(Inner { pool, service, appended: Notify::new() }))
+    }
+
+    /// Name of the service.
+    #[must_use]
+    pub fn service(&self) -> &'static str {
+        self.0.service
+    }
+
+    /// The pool behind it.
+    #[must_use]
+    pub fn pool(&self) -> &PgPool {
+        &self.0.pool
+    }
+
+    /// Begins the transaction of a command; it sees the context's tenant only.
+    ///
+    /// # Errors
+    /// `Unavailable` when no connection can be had.
+    pub async fn begin(&self, context: &CommandContext) -> fault::Result<UnitOfWork> {
+        let transaction = self.transaction(tenant_begin("BEGIN", context.tenant)).await?;
+        Ok(UnitOfWork::new(self.clone(), transaction, Some(context.clone())))
+    }
+
+    /// Begins a transaction that sees every tenant; with `tenant` the setting is made as well, for
+    /// statements that read it.
+    ///
+    /// # Errors
+    /// `Unavailable` when no connection can be had.
+    pub async fn begin_worker(&self, tenant: Option<TenantId>) -> fault::Result<UnitOfWork> {
+        let begin = tenant.map_or_else(|| "BEGIN".to_owned(), |tenant| tenant_begin("BEGIN", tenant));
+        let statement = format!("{begin}; SET LOCAL ROLE {}", self.worker_role());
+        Ok(UnitOfWork::new(self.clone(), self.transaction(statement).await?, None))
+    }
+
+    /// Begins a read-only transaction for queries of one tenant.
+    ///
+    /// # Errors
+    /// `Unavailable` when no connection can be had.
+    pub async fn read(&self, tenant: TenantId) -> fault::Result<Transaction<'static, Postgres>> {
+        self.transaction(tenant_begin("BEGIN READ ONLY", tenant)).await
+    }
+
+    /// Reads an aggregate without the intent to change it.
+    ///
+    /// # Errors
+    /// An event that this program cannot read, or faults of the database.
+    pub async fn load<A: Aggregate>(&self, tenant: TenantId, id: Uuid) -> fault::Result<Loaded<A>> {
+        let mut transaction = self.read(tenant).await?;
+        let loaded = unit_of_work::load(&mut transaction, tenant, id).await?;
+        transaction.rollback().await.map_err(storage)?;
+        Ok(loaded)
+    }
+
+    /// At most `limit` events of all tenants behind `position`, in order and without gaps: what
+    /// appears later always sorts later.
+    ///
+    /// # Errors
+    /// Faults of the database.
+    pub async fn events_after(&self, position: Position, limit: usize) -> fault::Result<Vec<StoredEvent>> {
+        let statement = format!("BEGIN READ ONLY; SET LOCAL ROLE {}", self.worker_role());
+        let mut transaction = self.transaction(statement).await?;
+        let events = events_after(&mut transaction, position, limit).await?;
+        transaction.rollback().await.map_err(storage)?;
+        Ok(events)
+    }
+
+    /// Resolves at the next commit of events by this process. Get it *before* reading, await it
+    /// after; commits of other processes are found by polling.
+    pub fn appended(&self) -> Notified<'_> {
+        self.0.appended.notified()
+    }
+
+    /// A leadership to be won: only one holder of `name` per database at a time.
+    #[must_use]
+    pub fn leadership(&self, name: &str) -> Leadership {
+        Leadership::new(self.clone(), name)
+    }
+
+    pub(crate) fn wake(&self) {
+        self.0.appended.notify_waiters();
+    }
+
+    pub(crate) fn worker_role(&self) -> String {
+        format!("vbwd_{}_worker", self.0.service)
+    }
+
+    /// Statements are built from ids and the service's name alone, never from input.
+    async fn transaction(&self, statement: String) -> fault::Result<Transaction<'static, Postgres>> {
+        self.0.pool.begin_with(AssertSqlSafe(statement)).await.map_err(storage)
+    }
+}
+
+impl Log for EventStore {
+    async fn append(
+        &self,
+        context: &CommandContext,
+        kind: &str,
+        stream: Uuid,
+        expected: i64,
+        events: Vec<NewEvent>,
+    ) -> fault::Result<Vec<StoredEvent>> {
+        let mut unit = self.begin(context).await?;
+        let stored = unit.append_raw(kind, stream, expected, events).await?;
+        unit.commit().await?;
+        Ok(stored)
+    }
+
+    async fn stream(&self, tenant: TenantId, kind: &str, stream: Uuid) -> fault::Result<Vec<StoredEvent>> {
+        let mut transaction = self.read(tenant).await?;
+        let rows: Vec<EventRow> = sqlx::query_as(STREAM)
+            .bind(tenant.as_uuid())
+            .bind(kind)
+            .bind(stream)
+            .fetch_all(&mut *transaction)
+            .await
+            .map_err(storage)?;
+        transaction.rollback().await.map_err(storage)?;
+        Ok(rows.into_iter().map(StoredEvent::from).collect())
+    }
+
+    async fn after(&self, position: Position, limit: usize) -> fault::Result<Vec<StoredEvent>> {
+        self.events_after(position, limit).await
+    }
+}
+
+/// Reads behind `position` on a connection that may see all tenants.
+pub(crate) async fn events_after(
+    connection: &mut sqlx::PgConnection,
+    position: Position,
+    limit: usize,
+) -> fault::Result<Vec<StoredEvent>> {
+    let (transaction, sequence) = columns(position);
+    let rows: Vec<EventRow> = sqlx::query_as(AFTER)
+        .bind(transaction)
+        .bind(sequence)
+        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        .fetch_all(connection)
+        .await
+        .map_err(storage)?;
+    Ok(rows.into_iter().map(StoredEvent::from).collect())
+}
+
+fn tenant_begin(begin: &str, tenant: TenantId) -> String {
+    format!("{begin}; SET LOCAL vbwd.tenant_id = '{tenant}'")
+}
