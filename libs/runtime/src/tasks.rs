@@ -142,7 +142,7 @@ mod tests {
     use super::*;
     use std::sync::atomic::{AtomicU32, Ordering};
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_failing_task_is_started_again() {
         let tasks = Tasks::new(Drain::new());
         let starts = Arc::new(AtomicU32::new(0));
@@ -160,13 +160,17 @@ mod tests {
                 }
             }
         });
-        tokio::time::sleep(Duration::from_secs(5)).await;
-        assert_eq!(starts.load(Ordering::SeqCst), 3);
+        let thrice = async {
+            while starts.load(Ordering::SeqCst) < 3 {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), thrice).await.expect("started again");
         tasks.drain().cancel();
         assert!(tasks.finished(Duration::from_secs(1)).await);
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_task_the_process_cannot_do_without_drains_it() {
         let tasks = Tasks::new(Drain::new());
         tasks.supervise("listener", OnError::Stop, |_| async { Err(Fault::internal("port taken")) });

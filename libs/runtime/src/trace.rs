@@ -43,7 +43,7 @@ impl TraceContext {
     /// What a caller sent, or a new trace when it sent nothing usable.
     #[must_use]
     pub fn incoming(traceparent: Option<&str>) -> Self {
-        traceparent.and_then(|text| text.parse().ok()).unwrap_or_else(Self::new)
+        traceparent.and_then(|text| text.parse().ok()).unwrap_or_default()
     }
 
     /// The trace id in hexadecimal, as logs and problem documents show it.
