@@ -113,6 +113,27 @@ pub async fn open_dead_letters(
     Ok(rows.into_iter().map(DeadLetter::from).collect())
 }
 
+/// A dead letter of a consumer, if it was not replayed yet.
+///
+/// # Errors
+/// Faults of the database.
+pub async fn open_dead_letter(
+    connection: &mut PgConnection,
+    consumer: &str,
+    id: Uuid,
+) -> fault::Result<Option<DeadLetter>> {
+    let row: Option<Row> = sqlx::query_as(
+        "SELECT id, tenant_id, consumer, event_id, subject, payload, error, attempts, at, replayed_at \
+         FROM dead_letters WHERE id = $1 AND consumer = $2 AND replayed_at IS NULL",
+    )
+    .bind(id)
+    .bind(consumer)
+    .fetch_optional(connection)
+    .await
+    .map_err(storage)?;
+    Ok(row.map(DeadLetter::from))
+}
+
 /// Notes that a replay succeeded; answers whether the letter was still open.
 ///
 /// # Errors

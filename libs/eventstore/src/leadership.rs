@@ -108,6 +108,15 @@ impl Leadership {
         self.kept(written)
     }
 
+    /// Makes sure that the lock is still held.
+    ///
+    /// # Errors
+    /// Faults of the database; the leadership is given up then.
+    pub async fn confirm(&mut self) -> fault::Result<()> {
+        let alive = limited(async { self.connection()?.ping().await.map_err(storage) }).await;
+        self.kept(alive)
+    }
+
     /// Lets another replica have it.
     pub async fn resign(&mut self) {
         self.held = false;

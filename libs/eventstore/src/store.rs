@@ -8,12 +8,11 @@ use std::sync::Arc;
 use ids::TenantId;
 use kernel::{Aggregate, Position, StoredEvent};
 use sqlx::{AssertSqlSafe, PgPool, Postgres, Transaction};
-use tokio::sync::Notify;
-use tokio::sync::futures::Notified;
+use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::rows::{AFTER, EventRow, STREAM, columns};
-use crate::{CommandContext, Leadership, Loaded, Log, NewEvent, UnitOfWork, storage, unit_of_work};
+use crate::{CommandContext, Leadership, Loaded, Log, NewEvent, Pulse, UnitOfWork, storage, unit_of_work};
 
 /// The facts of one service.
 #[derive(Clone)]
@@ -22,14 +21,14 @@ pub struct EventStore(Arc<Inner>);
 struct Inner {
     pool: PgPool,
     service: &'static str,
-    appended: Notify,
+    appended: watch::Sender<()>,
 }
 
 impl EventStore {
     /// The store of `service`, whose roles are `vbwd_<service>` and `vbwd_<service>_worker`.
     #[must_use]
     pub fn new(pool: PgPool, service: &'static str) -> Self {
-        Self(Arc::new(Inner { pool, service, appended: Notify::new() }))
+        Self(Arc::new(Inner { pool, service, appended: watch::Sender::new(()) }))
     }
 
     /// Name of the service.
@@ -98,8 +97,15 @@ impl EventStore {
 
     /// Resolves at the next commit of events by this process. Get it *before* reading, await it
     /// after; commits of other processes are found by polling.
-    pub fn appended(&self) -> Notified<'_> {
-        self.0.appended.notified()
+    pub fn appended(&self) -> impl Future<Output = ()> + Send + use<> {
+        let mut wakes = self.0.appended.subscribe();
+        async move { wakes.changed().await.unwrap_or(()) }
+    }
+
+    /// The rhythm of a tail of this store: woken by commits of this process, else polling.
+    #[must_use]
+    pub fn pulse(&self) -> Pulse {
+        Pulse::new(Some(self.0.appended.subscribe()))
     }
 
     /// A leadership to be won: only one holder of `name` per database at a time.
@@ -109,7 +115,7 @@ impl EventStore {
     }
 
     pub(crate) fn wake(&self) {
-        self.0.appended.notify_waiters();
+        self.0.appended.send_replace(());
     }
 
     pub(crate) fn worker_role(&self) -> String {
