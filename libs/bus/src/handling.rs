@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use eventstore::{
     CommandContext, DeadLetter, EventStore, UnitOfWork, mark_replayed, open_dead_letter, record_dead_letter,
-    storage,
+    storage, with_causes,
 };
 use fault::Fault;
 use futures::FutureExt as _;
@@ -96,7 +96,7 @@ pub(crate) async fn bury_malformed(
         event_id: EventId::derived(&[subject, &text]),
         subject: subject.to_owned(),
         payload: serde_json::Value::String(text),
-        error: describe(fault),
+        error: with_causes(fault),
         attempts: 1,
         at: SystemClock.wall(),
         replayed_at: None,
@@ -134,7 +134,7 @@ async fn bury<C: Consumer>(
         event_id: event.id,
         subject: parcel.subject.clone(),
         payload: serde_json::to_value(event).map_err(Fault::internal)?,
-        error: describe(fault),
+        error: with_causes(fault),
         attempts: attempts.cast_signed(),
         at: SystemClock.wall(),
         replayed_at: None,
@@ -178,16 +178,4 @@ fn attempts_max<C: Consumer>(consumer: &C, fault: &Fault) -> u32 {
 
 fn pause(attempts: u32) -> Duration {
     (FIRST_PAUSE * 2_u32.saturating_pow((attempts - 1).min(10))).min(PAUSE_MAX)
-}
-
-/// The fault with its causes, for an operator.
-fn describe(fault: &Fault) -> String {
-    let mut text = fault.to_string();
-    let mut cause = std::error::Error::source(fault);
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text.replace('\0', "\u{fffd}")
 }

@@ -43,3 +43,17 @@ pub(crate) fn stale() -> Fault {
 fn is_outage(state: &str) -> bool {
     state.starts_with("08") || state.starts_with("53") || state.starts_with("57")
 }
+
+/// A fault with its causes, for an operator; clients never see this.
+#[must_use]
+pub fn with_causes(fault: &Fault) -> String {
+    let mut text = fault.to_string();
+    let mut cause = std::error::Error::source(fault);
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    // PostgreSQL text cannot hold this one character.
+    text.replace('\0', "\u{fffd}")
+}

@@ -31,7 +31,7 @@ mod unit_of_work;
 pub use context::CommandContext;
 pub use dead_letters::{DeadLetter, mark_replayed, open_dead_letter, open_dead_letters, record_dead_letter};
 pub use epoch::repair_epoch;
-pub use error::{storage, unknown_event};
+pub use error::{storage, unknown_event, with_causes};
 pub use lanes::Lanes;
 pub use leadership::{Leadership, save_cursor};
 pub use log::{Log, NewEvent};

@@ -61,3 +61,7 @@ pub(crate) const AFTER: &str = "SELECT event_id, tenant_id, kind, stream_id, rev
 pub(crate) const STREAM: &str = "SELECT event_id, tenant_id, kind, stream_id, revision, transaction, sequence, \
      name, version, payload, metadata FROM events \
      WHERE tenant_id = $1 AND kind = $2 AND stream_id = $3 ORDER BY revision";
+
+/// One event by its id.
+pub(crate) const EVENT: &str = "SELECT event_id, tenant_id, kind, stream_id, revision, transaction, sequence, \
+     name, version, payload, metadata FROM events WHERE event_id = $1";

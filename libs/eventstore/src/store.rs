@@ -5,13 +5,13 @@
 
 use std::sync::Arc;
 
-use ids::TenantId;
+use ids::{EventId, TenantId};
 use kernel::{Aggregate, Position, StoredEvent};
 use sqlx::{AssertSqlSafe, PgPool, Postgres, Transaction};
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use crate::rows::{AFTER, EventRow, STREAM, columns};
+use crate::rows::{AFTER, EVENT, EventRow, STREAM, columns};
 use crate::{CommandContext, Leadership, Loaded, Log, NewEvent, Pulse, UnitOfWork, storage, unit_of_work};
 
 /// The facts of one service.
@@ -93,6 +93,30 @@ impl EventStore {
         let events = events_after(&mut transaction, position, limit).await?;
         transaction.rollback().await.map_err(storage)?;
         Ok(events)
+    }
+
+    /// One event of any tenant.
+    ///
+    /// # Errors
+    /// Faults of the database.
+    pub async fn event(&self, id: EventId) -> fault::Result<Option<StoredEvent>> {
+        let mut worker = self.begin_worker(None).await?;
+        let row: Option<EventRow> = sqlx::query_as(EVENT)
+            .bind(id.as_uuid())
+            .fetch_optional(worker.connection())
+            .await
+            .map_err(storage)?;
+        worker.rollback().await?;
+        Ok(row.map(StoredEvent::from))
+    }
+
+    /// How far the tail `name` has come.
+    ///
+    /// # Errors
+    /// Faults of the database.
+    pub async fn cursor(&self, name: &str) -> fault::Result<Position> {
+        let mut connection = self.0.pool.acquire().await.map_err(storage)?;
+        crate::leadership::cursor(&mut connection, name).await
     }
 
     /// Resolves at the next commit of events by this process. Get it *before* reading, await it
