@@ -1,0 +1,7 @@
+//! What the command line can ask for, one file each.
+
+pub mod doctor;
+pub mod migrate;
+pub mod republish;
+pub mod seed;
+pub mod serve;

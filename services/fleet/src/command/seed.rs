@@ -1,0 +1,22 @@
+//! `vbwd seed demo`: a tenant to look at, with an administrator, a customer and token bundles.
+
+use std::sync::Arc;
+
+use kernel::SystemClock;
+
+use crate::config::Config;
+
+/// Seeds the demo tenant; safe to repeat; refused in production.
+///
+/// # Errors
+/// In production, or when the database does not answer.
+pub async fn run(config: &Config) -> fault::Result<()> {
+    let platform = crate::start::platform(config, &[], Arc::new(SystemClock)).await?;
+    platform.development_only("seed demo")?;
+    let demo = identity::seed_demo(&platform, &config.identity).await?;
+    wallet::seed_demo(&platform, &config.wallet, demo.tenant).await?;
+    println!("demo tenant `demo` on http://localhost:{}", config.gateway.listen.port());
+    println!("  administrator  {}  {}", demo.admin_email, demo.admin_password);
+    println!("  customer       {}  {}", demo.customer_email, demo.customer_password);
+    Ok(())
+}

@@ -1,0 +1,53 @@
+//! The roles a process can play.
+
+use std::fmt;
+
+use clap::ValueEnum;
+
+/// One part of the fleet that can run on its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, ValueEnum)]
+pub enum Role {
+    /// Tenants, users, sessions, permissions.
+    Identity,
+    /// Token wallet and bundles.
+    Wallet,
+    /// Checkout and invoices.
+    Invoicing,
+    /// Payments through providers.
+    Payments,
+    /// The sandbox payment provider, for development and tests.
+    Sandbox,
+    /// The HTTP edge.
+    Gateway,
+}
+
+impl Role {
+    /// Every role, in the order in which they start.
+    pub const ALL: [Self; 6] =
+        [Self::Identity, Self::Wallet, Self::Payments, Self::Sandbox, Self::Invoicing, Self::Gateway];
+
+    /// Its name on the command line, in addresses, schemas and log-in roles.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Identity => "identity",
+            Self::Wallet => "wallet",
+            Self::Invoicing => "invoicing",
+            Self::Payments => "payments",
+            Self::Sandbox => "sandbox",
+            Self::Gateway => "gateway",
+        }
+    }
+
+    /// Whether it answers gRPC.
+    #[must_use]
+    pub const fn answers_grpc(self) -> bool {
+        !matches!(self, Self::Sandbox | Self::Gateway)
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}

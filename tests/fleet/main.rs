@@ -1,0 +1,15 @@
+//! Flows of the whole product, over HTTP against a real fleet on real PostgreSQL and NATS.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+#[path = "../harness/mod.rs"]
+mod harness;
+
+mod bad_input;
+mod bad_tokens;
+mod buy_tokens;
+mod idempotency;
+mod isolation;
+mod operations;
+mod reference;
+mod trace;
+mod webhooks;

@@ -1,1 +1,0 @@
-//! Whole-product flows: in process, over TCP, under faults.
