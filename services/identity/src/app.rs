@@ -1,0 +1,147 @@
+//! The use cases: gather facts, ask the rule, write everything in one transaction.
+//!
+//! Two clocks: what a customer sees as business time (`created_at`, events) is the tenant's; what
+//! protects (locks, lives of tokens and sessions, the audit trail) is the machine's, so that a
+//! tenant's test clock neither opens a lock nor ends a session.
+//!
+//! Locks are taken in this order, which is why no two use cases can deadlock: administration of the
+//! tenant, login guard, user, session with its tokens, event stream, head of the audit chain.
+
+mod log_in;
+mod log_out;
+mod refresh;
+mod register;
+mod role;
+mod upkeep;
+mod user;
+
+use std::sync::Arc;
+
+use auth::{Caller, Permissions};
+use eventstore::{CommandContext, EventStore};
+use ids::{SessionId, UserId};
+use jiff::{SignedDuration, Timestamp};
+use kernel::Clock;
+use secrecy::SecretString;
+use sqlx::PgConnection;
+
+use crate::config::Config;
+use crate::hashing::Hasher;
+use crate::secrets::{Secrets, random, token_digest};
+use crate::signing::{Loaded, SigningKeys};
+use crate::tables::{roles, sessions};
+
+pub(crate) use register::NewAccount;
+pub(crate) use user::Cause;
+
+/// The use cases of identity.
+pub struct Identity {
+    pub(crate) store: EventStore,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) config: Config,
+    pub(crate) hasher: Hasher,
+    pub(crate) secrets: Arc<Secrets>,
+    pub(crate) keys: SigningKeys,
+}
+
+/// A pair of tokens.
+pub struct TokenPair {
+    /// The session both belong to.
+    pub session: SessionId,
+    /// JWT.
+    pub access_token: String,
+    /// Life of the access token.
+    pub expires_in_seconds: u32,
+    /// Opaque, good once.
+    pub refresh_token: String,
+}
+
+impl Identity {
+    /// The use cases over `store`, with keys derived from the fleet secret.
+    ///
+    /// # Errors
+    /// When the settings are out of range.
+    pub fn new(
+        store: EventStore,
+        clock: Arc<dyn Clock>,
+        fleet_secret: &SecretString,
+        config: Config,
+    ) -> fault::Result<Self> {
+        config.validate()?;
+        let secrets = Arc::new(Secrets::derive(fleet_secret)?);
+        let keys = SigningKeys::new(store.clone(), Arc::clone(&secrets), config.access_token_life_seconds);
+        let hasher = Hasher::new(&config.hashing)?;
+        Ok(Self { store, clock, config, hasher, secrets, keys })
+    }
+
+    /// Writes a fresh refresh token into the family and signs an access token with what the user
+    /// may do now.
+    async fn issue(
+        &self,
+        on: &mut PgConnection,
+        keys: &Loaded,
+        context: &CommandContext,
+        family: (UserId, SessionId),
+        now: Timestamp,
+    ) -> fault::Result<TokenPair> {
+        let (user, session) = family;
+        let token = random::<32>()?;
+        let expires_at = later(now, self.config.refresh_token_life_seconds);
+        sessions::insert_token(on, context.tenant, session, &token_digest(&token), now, expires_at).await?;
+        let (names, permissions) = roles::held_by(on, context.tenant, user).await?;
+        let caller = Caller {
+            subject: auth::Subject::User(user),
+            session: Some(session),
+            roles: names,
+            permissions,
+            ..Caller::anonymous(context.tenant)
+        };
+        let life = self.config.access_token_life_seconds;
+        Ok(TokenPair {
+            session,
+            access_token: keys.issuer().issue(&caller, now, i64::from(life))?,
+            expires_in_seconds: life,
+            refresh_token: encode_token(&token),
+        })
+    }
+
+    /// What the caller may hand out: what the token says and what the tables say now. Services may
+    /// hand out everything.
+    async fn authority(&self, on: &mut PgConnection, caller: &Caller) -> fault::Result<Vec<Permissions>> {
+        if caller.is_service() {
+            return Ok(vec![Permissions::all()]);
+        }
+        let (_, held) = roles::held_by(on, caller.tenant, caller.user()?).await?;
+        Ok(vec![caller.permissions.clone(), held])
+    }
+}
+
+/// `seconds` after `at`.
+fn later(at: Timestamp, seconds: u32) -> Timestamp {
+    at.saturating_add(SignedDuration::from_secs(i64::from(seconds))).unwrap_or(Timestamp::MAX)
+}
+
+fn encode_token(token: &[u8; 32]) -> String {
+    use base64::Engine as _;
+    base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(token)
+}
+
+/// The bytes of a refresh token; `None` when the text is none.
+fn decode_token(text: &str) -> Option<[u8; 32]> {
+    use base64::Engine as _;
+    let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(text).ok()?;
+    bytes.try_into().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refresh_tokens_survive_text_and_nothing_else_is_one() {
+        assert_eq!(decode_token(&encode_token(&[7; 32])), Some([7; 32]));
+        for text in ["", "abc", "!!!!", &"A".repeat(42), &"A".repeat(44), &"A".repeat(10_000)] {
+            assert_eq!(decode_token(text), None, "{}", text.len());
+        }
+    }
+}

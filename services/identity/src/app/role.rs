@@ -1,0 +1,103 @@
+//! Roles of the tenant, its audit trail, and which tenant answers on a host.
+
+use auth::Permissions;
+use eventstore::storage;
+use fault::Fault;
+use ids::TenantId;
+use serde_json::json;
+
+use crate::app::{Cause, Identity};
+use crate::audit::{self, Action};
+use crate::rejection::Rejection;
+use crate::rules::chain::Link;
+use crate::rules::roles::{BUILT_IN, check_role, may_change};
+use crate::tables::roles::{self, Role};
+use crate::tables::tenants::{self, Tenant};
+
+impl Identity {
+    /// All roles: the built-in ones, then those of the tenant by name.
+    ///
+    /// # Errors
+    /// Faults of the database.
+    pub(crate) async fn list_roles(&self, tenant: TenantId) -> fault::Result<Vec<(Role, bool)>> {
+        let mut transaction = self.store.read(tenant).await?;
+        let own = roles::all(&mut transaction, tenant).await?;
+        transaction.rollback().await.map_err(storage)?;
+        let shipped = BUILT_IN.into_iter().map(|role| {
+            let permissions = Permissions::new(role.permissions.iter().copied()).map_err(Fault::internal)?;
+            Ok((Role { name: role.name.to_owned(), permissions }, true))
+        });
+        shipped.chain(own.into_iter().map(|role| Ok((role, false)))).collect()
+    }
+
+    /// Creates or replaces a role; it takes effect when the next access token of a holder is issued.
+    pub(crate) async fn put_role(
+        &self,
+        cause: &Cause<'_>,
+        name: &str,
+        permissions: &[String],
+    ) -> fault::Result<Role> {
+        let role = Role { name: name.to_owned(), permissions: check_role(name, permissions)? };
+        let tenant = cause.context.tenant;
+        let mut unit = self.store.begin(cause.context).await?;
+        tenants::lock_administration(unit.connection(), tenant).await?;
+        let before = roles::granted_by(unit.connection(), tenant, name).await?;
+        if before.as_ref() == Some(&role.permissions) {
+            return Ok(role);
+        }
+        for holder in self.authority(unit.connection(), cause.caller).await? {
+            may_change(&holder, before.as_ref().unwrap_or(&Permissions::none()), &role.permissions)?;
+        }
+        roles::put(unit.connection(), tenant, &role).await?;
+        let action = Action {
+            name: "role.put",
+            target: format!("role/{name}"),
+            origin: cause.caller.origin.as_deref(),
+            at: self.clock.wall(),
+            before: before.map(|permissions| json!({ "permissions": permissions })),
+            after: Some(json!({ "permissions": role.permissions })),
+        };
+        audit::record(&mut unit, action).await?;
+        unit.commit().await?;
+        Ok(role)
+    }
+
+    /// At most `limit` audit entries of the tenant, newest first, behind `before`.
+    ///
+    /// # Errors
+    /// Faults of the database.
+    pub(crate) async fn list_audit_entries(
+        &self,
+        tenant: TenantId,
+        before: Option<i64>,
+        limit: i64,
+    ) -> fault::Result<Vec<Link>> {
+        let mut transaction = self.store.read(tenant).await?;
+        let page = audit::page(&mut transaction, tenant, before, limit).await?;
+        transaction.rollback().await.map_err(storage)?;
+        Ok(page)
+    }
+
+    /// Checks the audit chain of a tenant; answers its length.
+    ///
+    /// # Errors
+    /// `audit_chain_broken` with the place.
+    pub async fn verify_audit(&self, tenant: TenantId) -> fault::Result<i64> {
+        let mut transaction = self.store.read(tenant).await?;
+        let length = audit::verify(&mut transaction, tenant).await;
+        transaction.rollback().await.map_err(storage)?;
+        length
+    }
+
+    /// The active tenant that answers on a host.
+    ///
+    /// # Errors
+    /// `tenant_not_found`.
+    pub(crate) async fn resolve_tenant(&self, host: &str) -> fault::Result<Tenant> {
+        let host = host.trim_end_matches('.').to_ascii_lowercase();
+        let mut unit = self.store.begin_worker(None).await?;
+        let tenant = tenants::by_host(unit.connection(), &host).await?;
+        unit.rollback().await?;
+        Ok(tenant.ok_or(Rejection::TenantUnknown)?)
+    }
+}

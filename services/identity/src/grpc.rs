@@ -1,0 +1,40 @@
+//! The rpcs: convert, call the use case, convert. Who may call was checked by the guard before.
+
+mod admin;
+mod auth;
+mod convert;
+
+use std::sync::Arc;
+
+use ::auth::Caller;
+use contracts::vbwd::identity::v1::audit_service_server::AuditServiceServer;
+use contracts::vbwd::identity::v1::auth_service_server::AuthServiceServer;
+use contracts::vbwd::identity::v1::role_service_server::RoleServiceServer;
+use contracts::vbwd::identity::v1::tenant_service_server::TenantServiceServer;
+use contracts::vbwd::identity::v1::user_service_server::UserServiceServer;
+use eventstore::CommandContext;
+use tonic::Request;
+use tonic::service::Routes;
+
+use crate::Identity;
+pub(crate) use convert::timestamp;
+
+/// The handlers of all services of this package.
+#[derive(Clone)]
+struct Api(Arc<Identity>);
+
+impl Api {
+    fn context<T>(&self, request: &Request<T>) -> fault::Result<(Arc<Caller>, CommandContext)> {
+        runtime::context(request, &*self.0.clock)
+    }
+}
+
+/// The rpcs of identity.
+pub(crate) fn routes(identity: Arc<Identity>) -> Routes {
+    let api = Api(identity);
+    Routes::new(AuthServiceServer::new(api.clone()))
+        .add_service(TenantServiceServer::new(api.clone()))
+        .add_service(UserServiceServer::new(api.clone()))
+        .add_service(RoleServiceServer::new(api.clone()))
+        .add_service(AuditServiceServer::new(api))
+}

@@ -1,0 +1,246 @@
+//! Between messages and the words of this service: values, cursors, and the one table that says how
+//! each [`Rejection`] is told to a client.
+
+use std::fmt::Display;
+use std::str::FromStr;
+
+use ::auth::Jwk;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use contracts::vbwd::identity::v1 as proto;
+use fault::{Code, Fault};
+use ids::UserId;
+use jiff::Timestamp;
+
+use crate::app::TokenPair;
+use crate::rejection::Rejection;
+use crate::rules::chain::Link;
+use crate::tables::roles::Role;
+use crate::tables::users::User;
+
+const PAGE_SIZE: i32 = 50;
+const PAGE_SIZE_MAX: i32 = 200;
+
+impl From<Rejection> for Fault {
+    fn from(rejection: Rejection) -> Self {
+        let unauthenticated = |reason, message| Self::new(Code::Unauthenticated, reason, message);
+        match rejection {
+            Rejection::EmailMalformed => Self::invalid("/email", "malformed", "This is no e-mail address."),
+            Rejection::PasswordUnfit(flaw) => {
+                Self::invalid("/password", flaw.code(), "This password cannot be used; choose another one.")
+            }
+            Rejection::DisplayNameUnfit => {
+                Self::invalid("/display_name", "unfit", "The name is too long or has control characters.")
+            }
+            Rejection::ReasonTooLong { max } => {
+                Self::invalid("/reason", "too_long", "The text is too long.").with_fact("length_max", max)
+            }
+            Rejection::CredentialsInvalid => {
+                unauthenticated("credentials_invalid", "The address or the password is wrong.")
+            }
+            Rejection::AccountLocked { retry_after_seconds } => {
+                let message = "Too many failed attempts; try again later.";
+                Self::new(Code::TooMany, "account_locked", message)
+                    .with_fact("retry_after_seconds", retry_after_seconds)
+            }
+            Rejection::AccountSuspended => {
+                Self::new(Code::Forbidden, "account_suspended", "This account is suspended.")
+            }
+            Rejection::RefreshTokenInvalid => {
+                unauthenticated("refresh_token_invalid", "The refresh token is not valid.")
+            }
+            Rejection::RefreshTokenExpired => {
+                unauthenticated("refresh_token_expired", "The refresh token has expired; log in again.")
+            }
+            Rejection::RefreshTokenJustSpent => Self::rejected(
+                "refresh_token_just_used",
+                "The refresh token was used a moment ago; go on with the newer one.",
+            ),
+            Rejection::RefreshTokenReused => unauthenticated(
+                "refresh_token_reused",
+                "The refresh token was used before; the session has ended, log in again.",
+            ),
+            Rejection::SessionEnded => {
+                unauthenticated("session_ended", "The session has ended; log in again.")
+            }
+            Rejection::UserUnknown => Self::not_found("user"),
+            Rejection::RoleUnknown { name } => {
+                Self::invalid("/roles", "unknown_role", "There is no such role.").with_fact("role", name)
+            }
+            Rejection::RoleNameUnfit => Self::invalid(
+                "/name",
+                "malformed",
+                "A role's name has lower case letters, digits, hyphens and underscores and begins with a letter.",
+            ),
+            Rejection::RoleBuiltIn { name } => {
+                Self::rejected("role_built_in", "Built-in roles cannot be changed.").with_fact("role", name)
+            }
+            Rejection::PermissionMalformed { permission } => Self::invalid(
+                "/permissions",
+                "malformed",
+                "A permission is `resource.action`, `resource.*` or `*`.",
+            )
+            .with_fact("permission", permission),
+            Rejection::PermissionsTooMany { max } => {
+                Self::invalid("/permissions", "too_many", "A role cannot have so many permissions.")
+                    .with_fact("count_max", max)
+            }
+            Rejection::PrivilegeEscalation { permission } => {
+                let message = "You cannot give or take a permission that you do not hold.";
+                Self::new(Code::Forbidden, "privilege_escalation", message)
+                    .with_fact("permission", permission)
+            }
+            Rejection::LastOwner => Self::rejected("last_owner", "A tenant keeps at least one active owner."),
+            Rejection::TenantUnknown => Self::not_found("tenant"),
+        }
+    }
+}
+
+/// Which page is asked for.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Page<K> {
+    size: usize,
+    /// Key of the last item of the page before.
+    pub(super) before: Option<K>,
+}
+
+impl<K: Display> Page<K> {
+    /// One more than the page holds, to see whether another page follows.
+    pub(super) fn fetched(&self) -> i64 {
+        i64::try_from(self.size).unwrap_or(i64::MAX).saturating_add(1)
+    }
+
+    /// Cuts what was fetched to the page; answers the next page's cursor, empty on the last page.
+    pub(super) fn cut<T>(&self, items: &mut Vec<T>, key: impl Fn(&T) -> K) -> String {
+        let more = items.len() > self.size;
+        items.truncate(self.size);
+        let last = items.last().filter(|_| more);
+        last.map(|last| URL_SAFE_NO_PAD.encode(key(last).to_string())).unwrap_or_default()
+    }
+}
+
+pub(super) fn page<K: FromStr>(size: i32, cursor: &str) -> fault::Result<Page<K>> {
+    let size = if size <= 0 { PAGE_SIZE } else { size.min(PAGE_SIZE_MAX) };
+    let malformed = || Fault::invalid("/cursor", "malformed", "The cursor comes from no previous page.");
+    let before = match cursor {
+        "" => None,
+        text => {
+            let key = URL_SAFE_NO_PAD.decode(text).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+            Some(key.and_then(|key| key.parse().ok()).ok_or_else(malformed)?)
+        }
+    };
+    Ok(Page { size: usize::try_from(size).unwrap_or_default(), before })
+}
+
+/// A malformed id names nothing, so it is told like an unknown one.
+pub(super) fn user_id(text: &str) -> fault::Result<UserId> {
+    text.parse().map_err(|_| Rejection::UserUnknown.into())
+}
+
+pub(super) fn session(pair: TokenPair) -> fault::Result<proto::Session> {
+    Ok(proto::Session {
+        session_id: pair.session.to_string(),
+        access_token: pair.access_token,
+        token_type: "Bearer".to_owned(),
+        expires_in_seconds: i32::try_from(pair.expires_in_seconds).map_err(Fault::internal)?,
+        refresh_token: pair.refresh_token,
+    })
+}
+
+pub(super) fn user(user: User) -> proto::User {
+    proto::User {
+        user_id: user.id.to_string(),
+        email: user.email,
+        display_name: user.display_name,
+        status: user.status.as_str().to_owned(),
+        roles: user.roles,
+        created_at: Some(timestamp(user.created_at)),
+    }
+}
+
+pub(super) fn role(role: Role, built_in: bool) -> proto::Role {
+    let permissions = role.permissions.iter().map(str::to_owned).collect();
+    proto::Role { name: role.name, permissions, built_in }
+}
+
+pub(super) fn web_key(key: &Jwk) -> proto::JsonWebKey {
+    proto::JsonWebKey {
+        kty: "OKP".to_owned(),
+        crv: "Ed25519".to_owned(),
+        x: key.x.clone(),
+        kid: key.kid.clone(),
+        r#use: "sig".to_owned(),
+        alg: "EdDSA".to_owned(),
+    }
+}
+
+pub(super) fn audit_entry(link: Link) -> proto::AuditEntry {
+    let entry = link.entry;
+    proto::AuditEntry {
+        entry_id: entry.entry_id.to_string(),
+        at: Some(timestamp(entry.at)),
+        actor: entry.actor,
+        action: entry.action,
+        target: entry.target,
+        origin_address: entry.origin_address,
+        trace_id: entry.trace_id,
+        before_json: entry.before_json,
+        after_json: entry.after_json,
+    }
+}
+
+/// An instant as a message.
+pub(crate) fn timestamp(at: Timestamp) -> prost_types::Timestamp {
+    prost_types::Timestamp { seconds: at.as_second(), nanos: at.subsec_nanosecond() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_of_pages() {
+        assert_eq!(page::<i64>(0, "").unwrap(), Page { size: 50, before: None });
+        assert_eq!(page::<i64>(-1, "").unwrap().size, 50);
+        assert_eq!(page::<i64>(7, "").unwrap().size, 7);
+        assert_eq!(page::<i64>(1_000, "").unwrap().size, 200);
+        for cursor in ["x", "!", &URL_SAFE_NO_PAD.encode("twelve")] {
+            assert_eq!(page::<i64>(0, cursor).unwrap_err().violations()[0].pointer, "/cursor");
+        }
+    }
+
+    #[test]
+    fn a_cursor_leads_to_the_next_page_and_the_last_page_has_none() {
+        let first = page::<i64>(2, "").unwrap();
+        let mut items = vec![9, 8, 7];
+        let cursor = first.cut(&mut items, |item| *item);
+        assert_eq!(items, [9, 8]);
+        assert_eq!(page::<i64>(2, &cursor).unwrap().before, Some(8));
+        assert_eq!(first.cut(&mut vec![7, 6], |item| *item), "");
+        assert_eq!(first.cut(&mut Vec::new(), |item| *item), "");
+    }
+
+    #[test]
+    fn what_clients_are_told() {
+        let rows = [
+            (Rejection::CredentialsInvalid, 401, "credentials_invalid"),
+            (Rejection::AccountLocked { retry_after_seconds: 60 }, 429, "account_locked"),
+            (Rejection::AccountSuspended, 403, "account_suspended"),
+            (Rejection::RefreshTokenInvalid, 401, "refresh_token_invalid"),
+            (Rejection::RefreshTokenExpired, 401, "refresh_token_expired"),
+            (Rejection::RefreshTokenJustSpent, 409, "refresh_token_just_used"),
+            (Rejection::RefreshTokenReused, 401, "refresh_token_reused"),
+            (Rejection::SessionEnded, 401, "session_ended"),
+            (Rejection::UserUnknown, 404, "user_not_found"),
+            (Rejection::TenantUnknown, 404, "tenant_not_found"),
+            (Rejection::RoleBuiltIn { name: String::new() }, 409, "role_built_in"),
+            (Rejection::PrivilegeEscalation { permission: String::new() }, 403, "privilege_escalation"),
+            (Rejection::LastOwner, 409, "last_owner"),
+            (Rejection::EmailMalformed, 400, "invalid_input"),
+        ];
+        for (rejection, status, reason) in rows {
+            let fault = Fault::from(rejection);
+            assert_eq!((fault.code().http_status(), fault.reason()), (status, reason));
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! Every metric of this service, one line and one sentence each.
+
+use std::time::Duration;
+
+/// How long one Argon2id computation took, without the wait for its turn.
+pub fn password_hashed(took: Duration) {
+    metrics::histogram!("identity_password_hash_seconds").record(took.as_secs_f64());
+}
+
+/// Log-ins by outcome: `ok`, `credentials_invalid`, `account_locked`, `account_suspended`.
+pub fn log_in(outcome: &'static str) {
+    metrics::counter!("identity_log_ins_total", "outcome" => outcome).increment(1);
+}
+
+/// Refreshes by outcome: `ok`, `just_spent`, `reused`, `refused`.
+pub fn refresh(outcome: &'static str) {
+    metrics::counter!("identity_refreshes_total", "outcome" => outcome).increment(1);
+}
+
+/// Signing keys made, on schedule or on demand.
+pub fn signing_key_made() {
+    metrics::counter!("identity_signing_keys_made_total").increment(1);
+}

@@ -1,0 +1,93 @@
+//! Every "no" of this service, with its facts. How each is told to a client is decided in
+//! `grpc/convert.rs`, in one table.
+
+use crate::rules::password::Flaw;
+
+/// A rule said no.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Rejection {
+    /// What was given is no e-mail address.
+    #[error("malformed e-mail address")]
+    EmailMalformed,
+    /// The password may not be set.
+    #[error("unfit password: {}", .0.code())]
+    PasswordUnfit(Flaw),
+    /// The display name is too long or has control characters.
+    #[error("unfit display name")]
+    DisplayNameUnfit,
+    /// A free text is too long.
+    #[error("text too long, at most {max} characters")]
+    ReasonTooLong {
+        /// Most characters.
+        max: usize,
+    },
+    /// No user has this address with this password.
+    #[error("wrong address or password")]
+    CredentialsInvalid,
+    /// Too many wrong passwords for this address.
+    #[error("locked for {retry_after_seconds} s")]
+    AccountLocked {
+        /// Seconds until trying again makes sense.
+        retry_after_seconds: i64,
+    },
+    /// The password is right and the user is suspended.
+    #[error("suspended")]
+    AccountSuspended,
+    /// No such refresh token.
+    #[error("unknown refresh token")]
+    RefreshTokenInvalid,
+    /// The refresh token is too old.
+    #[error("expired refresh token")]
+    RefreshTokenExpired,
+    /// The refresh token was used a moment ago; the session goes on with its successor.
+    #[error("refresh token spent a moment ago")]
+    RefreshTokenJustSpent,
+    /// The refresh token was used before; its family has ended.
+    #[error("refresh token reused")]
+    RefreshTokenReused,
+    /// The session was ended.
+    #[error("session ended")]
+    SessionEnded,
+    /// No such user in this tenant.
+    #[error("unknown user")]
+    UserUnknown,
+    /// No such role in this tenant.
+    #[error("unknown role {name}")]
+    RoleUnknown {
+        /// The name that was given.
+        name: String,
+    },
+    /// No name for a role.
+    #[error("unfit role name")]
+    RoleNameUnfit,
+    /// The role ships with the product.
+    #[error("built-in role {name}")]
+    RoleBuiltIn {
+        /// Its name.
+        name: String,
+    },
+    /// Not of the form `resource.action`, `resource.*` or `*`.
+    #[error("malformed permission {permission}")]
+    PermissionMalformed {
+        /// The text that was given.
+        permission: String,
+    },
+    /// More permissions than a role may have.
+    #[error("too many permissions, at most {max}")]
+    PermissionsTooMany {
+        /// Most permissions.
+        max: usize,
+    },
+    /// The caller lacks a permission that is being handed out or taken away.
+    #[error("caller lacks {permission}")]
+    PrivilegeEscalation {
+        /// The first one lacking.
+        permission: String,
+    },
+    /// The tenant would be left without an active owner.
+    #[error("last owner")]
+    LastOwner,
+    /// No tenant answers on the host.
+    #[error("unknown tenant")]
+    TenantUnknown,
+}

@@ -1,0 +1,11 @@
+//! The rules, pure: no clock, no storage, no randomness, no async.
+//!
+//! Each file is one rule with its table of cases. What a rule needs to know travels in as an
+//! argument; what it refuses it names in a type of its own or in [`crate::rejection::Rejection`].
+
+pub mod chain;
+pub mod email;
+pub mod lockout;
+pub mod password;
+pub mod refresh;
+pub mod roles;

@@ -1,0 +1,12 @@
+//! The tables, one file each: plain SQL, one function per statement, no rule.
+//!
+//! Every function takes the connection of a transaction that was begun for a tenant (or as the
+//! worker) and names the tenant in its WHERE clause all the same: row-level security is the second
+//! wall, not the first.
+
+pub mod guards;
+pub mod roles;
+pub mod sessions;
+pub mod signing_keys;
+pub mod tenants;
+pub mod users;
