@@ -1,0 +1,115 @@
+//! What providers report, in and out of order.
+
+use kernel::testing::given;
+use money::{Currency, Money};
+
+use super::samples::*;
+use crate::{
+    Payment, PaymentCommand, PaymentRejection, ProviderRefund, ProviderSnapshot, ProviderState,
+    RefundOutcome, VoidReason,
+};
+
+#[test]
+fn an_immediate_capture_is_acceptance_and_capture() {
+    given::<Payment>([created()])
+        .when(report(ProviderState::Captured), AT)
+        .then([accepted(), captured(false)]);
+}
+
+#[test]
+fn a_redirect_is_kept_for_the_customer() {
+    given::<Payment>([created()]).when(report(redirect()), AT).then([accepted(), action_required()]);
+}
+
+#[test]
+fn a_capture_after_failure_is_late_and_never_lost() {
+    let failed = vec![created(), accepted(), failed("expired")];
+    given::<Payment>(failed).when(report(ProviderState::Captured), AT).then([captured(true)]);
+    let voided = vec![created(), accepted(), voided()];
+    given::<Payment>(voided).when(report(ProviderState::Captured), AT).then([captured(true)]);
+}
+
+#[test]
+fn a_failure_after_capture_is_an_overtaken_report() {
+    given::<Payment>(until_captured()).when(report(declined()), AT).then_nothing();
+    given::<Payment>(until_captured()).when(report(ProviderState::Processing), AT).then_nothing();
+}
+
+#[test]
+fn another_amount_is_refused_whatever_the_report_says() {
+    let (expected, reported) = (eur(1000), eur(999));
+    for state in [ProviderState::Captured, ProviderState::Authorized, declined()] {
+        let wrong = ProviderSnapshot { amount: reported, ..snapshot(state) };
+        given::<Payment>([created(), accepted()])
+            .when(PaymentCommand::RecordProviderState(wrong), AT)
+            .then_rejected(PaymentRejection::AmountMismatch { expected, reported });
+    }
+}
+
+#[test]
+fn another_currency_is_refused_though_the_number_is_the_same() {
+    let wrong =
+        ProviderSnapshot { amount: Money::new(1000, Currency::JPY), ..snapshot(ProviderState::Captured) };
+    let (expected, reported) = (Currency::EUR, Currency::JPY);
+    given::<Payment>([created()])
+        .when(PaymentCommand::RecordProviderState(wrong), AT)
+        .then_rejected(PaymentRejection::CurrencyMismatch { expected, reported });
+}
+
+#[test]
+fn a_report_about_another_payment_is_refused() {
+    let other = ProviderSnapshot { reference: "pay_2".to_owned(), ..snapshot(ProviderState::Captured) };
+    let (ours, reported) = (REFERENCE.to_owned(), "pay_2".to_owned());
+    given::<Payment>([created(), accepted()])
+        .when(PaymentCommand::RecordProviderState(other), AT)
+        .then_rejected(PaymentRejection::ReferenceDiffers { ours, reported });
+}
+
+#[test]
+fn what_was_given_up_for_lack_of_time_has_failed_as_expired() {
+    let expiring = [until_action_required(), vec![void_requested(VoidReason::Expired)]].concat();
+    given::<Payment>(expiring).when(report(ProviderState::Voided), AT).then([failed("expired")]);
+    let asked = [until_authorized(), vec![void_requested(VoidReason::Requested)]].concat();
+    given::<Payment>(asked).when(report(ProviderState::Voided), AT).then([voided()]);
+}
+
+#[test]
+fn a_partial_refund_gives_back_only_its_part() {
+    given::<Payment>([until_captured(), vec![refund_requested(1, 400)]].concat())
+        .when(report_refund(1, 400, RefundOutcome::Completed), AT)
+        .then([refunded(1, 400, 400)]);
+}
+
+#[test]
+fn a_refund_that_overtook_its_capture_brings_the_capture_along() {
+    given::<Payment>(until_action_required())
+        .when(report_refund(1, 400, RefundOutcome::Completed), AT)
+        .then([captured(false), refunded(1, 400, 400)]);
+}
+
+#[test]
+fn a_refund_made_at_the_provider_is_taken_over() {
+    given::<Payment>(until_captured())
+        .when(report_refund(9, 1000, RefundOutcome::Completed), AT)
+        .then([refunded(9, 1000, 1000)]);
+}
+
+#[test]
+fn reported_refunds_beyond_the_capture_are_refused() {
+    let both = vec![
+        ProviderRefund { refund_id: refund_id(1), amount: eur(600), outcome: RefundOutcome::Completed },
+        ProviderRefund { refund_id: refund_id(2), amount: eur(401), outcome: RefundOutcome::Completed },
+    ];
+    let report = ProviderSnapshot { refunds: both, ..snapshot(ProviderState::Captured) };
+    given::<Payment>(until_captured())
+        .when(PaymentCommand::RecordProviderState(report), AT)
+        .then_rejected(PaymentRejection::RefundExceedsCapture { refundable: eur(400) });
+}
+
+#[test]
+fn a_refund_that_failed_at_the_provider_frees_its_amount() {
+    let failed = RefundOutcome::Failed { failure_code: "account_closed".to_owned() };
+    given::<Payment>([until_captured(), vec![refund_requested(1, 400)]].concat())
+        .when(report_refund(1, 400, failed), AT)
+        .then([refund_failed(1)]);
+}
