@@ -16,10 +16,12 @@ mod log;
 mod nats;
 pub mod ports;
 mod postgres;
+pub mod probe;
 pub mod process;
 
 pub use account::Account;
 pub use error::{Result, ServerError};
 pub use installed::{PostgresInstallation, nats_binary, postgres_installations};
+pub use keeper::Keeper;
 pub use nats::{Nats, NatsOptions};
 pub use postgres::{Postgres, PostgresOptions};

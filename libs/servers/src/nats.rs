@@ -4,8 +4,6 @@
 //! is disposable by design (the stores can fill it again), so there is no durable variant. The
 //! monitor port answers readiness. Everything on 127.0.0.1, without accounts.
 
-use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -16,7 +14,8 @@ use crate::keeper::Keeper;
 use crate::log::StartLog;
 use crate::ports;
 use crate::postgres::ephemeral_folder;
-use crate::process::{Process, Signal, wait_until};
+use crate::probe;
+use crate::process::{Found, Process, Signal, wait_until};
 
 const NAME: &str = "NATS";
 const READY_SECONDS: u64 = 30;
@@ -42,25 +41,25 @@ pub struct Nats {
     port: u16,
     monitor_port: u16,
     process: Option<Process>,
-    keeper: Option<Keeper>,
+    keeper: Keeper,
     ephemeral_folder: Option<tempfile::TempDir>,
 }
 
 impl Nats {
     /// Starts a server.
     pub fn start(options: &NatsOptions) -> Result<Self> {
-        Self::start_kept(options, None, None)
+        Self::start_kept(options, Keeper::start(None, Signal::TERM)?, None)
     }
 
     fn start_kept(
         options: &NatsOptions,
-        keeper: Option<Keeper>,
+        keeper: Keeper,
         ephemeral_folder: Option<tempfile::TempDir>,
     ) -> Result<Self> {
         let program = nats_binary()?;
         let folder = &options.store_folder;
-        if let Some(process) = Self::find_running(folder) {
-            return Err(ServerError::AlreadyRunning { folder: folder.clone(), pid: process.id() });
+        if let Some(found) = Self::find_running(folder) {
+            return Err(ServerError::AlreadyRunning { folder: folder.clone(), pid: found.process.id() });
         }
         let port = ports::take(options.port, NAME)?;
         if folder.is_file() {
@@ -78,17 +77,19 @@ impl Nats {
     /// A throw-away server in a temporary folder, gone when this process is gone.
     pub fn ephemeral() -> Result<Self> {
         let folder = ephemeral_folder("vbwd-nats-")?;
-        let keeper = Keeper::start(folder.path(), Signal::KILL)?;
+        let keeper = Keeper::start(Some(folder.path()), Signal::KILL)?;
         let (store_folder, log_file) = (folder.path().join("store"), folder.path().join("nats.log"));
         let options = NatsOptions { store_folder, log_file, port: None };
-        Self::start_kept(&options, Some(keeper), Some(folder))
+        Self::start_kept(&options, keeper, Some(folder))
     }
 
     /// The server that runs on this folder, for commands that did not start it.
     #[must_use]
-    pub fn find_running(store_folder: &Path) -> Option<Process> {
+    pub fn find_running(store_folder: &Path) -> Option<Found> {
         let text = std::fs::read_to_string(store_folder.join(PID_FILE)).ok()?;
-        Process::find(text.trim().parse().ok()?, &store_folder.display().to_string())
+        let (pid, port) = text.trim().split_once(' ')?;
+        let process = Process::find(pid.parse().ok()?, &store_folder.display().to_string())?;
+        Some(Found { process, port: port.parse().ok()? })
     }
 
     /// Stops a server that was found with [`Nats::find_running`].
@@ -182,9 +183,7 @@ impl Nats {
 
     fn tell_keeper(&mut self) {
         let pid = self.pid();
-        if let Some(keeper) = &mut self.keeper {
-            keeper.watch(pid);
-        }
+        self.keeper.watch(pid);
     }
 
     fn launch_on_some_port(&mut self) -> Result<()> {
@@ -204,7 +203,8 @@ impl Nats {
         let log = StartLog::open(&self.options.log_file)?;
         let process = self.spawn(&log)?;
         let pid_file = self.options.store_folder.join(PID_FILE);
-        std::fs::write(&pid_file, process.id().to_string()).map_err(ServerError::io("write", &pid_file))?;
+        std::fs::write(&pid_file, format!("{} {}", process.id(), self.port))
+            .map_err(ServerError::io("write", &pid_file))?;
         self.process = Some(process);
         self.tell_keeper();
         let answer = self.wait_ready(&log);
@@ -265,14 +265,5 @@ fn check_writable(folder: &Path) -> Result<()> {
 
 /// Asks the monitor. The listener for clients is up before the monitor says "ok".
 fn is_healthy(monitor_port: u16) -> bool {
-    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, monitor_port));
-    let ask = || -> std::io::Result<String> {
-        let mut stream = TcpStream::connect_timeout(&address, Duration::from_millis(500))?;
-        stream.set_read_timeout(Some(Duration::from_millis(500)))?;
-        stream.write_all(b"GET /healthz HTTP/1.0\r\n\r\n")?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
-        Ok(answer)
-    };
-    ask().is_ok_and(|answer| answer.contains(" 200 ") && answer.contains("\"ok\""))
+    probe::get(monitor_port, "/healthz").is_ok_and(|answer| answer.status == 200)
 }

@@ -6,8 +6,8 @@
 //! its failure is seen at once. Readiness is read from `postmaster.pid`, where the server writes it.
 //!
 //! Stopping: [`Postgres::stop`] is orderly, [`Postgres::kill_9`] is the accident; after both,
-//! [`Postgres::start_again`] brings the same data back on the same port. Dropping a `Postgres` stops
-//! it, unless [`Postgres::leave_running`] let it go.
+//! [`Postgres::start_again`] brings the same data back on the same port. Dropping a `Postgres`, and
+//! the end of the process that holds it, stop it, unless [`Postgres::leave_running`] let it go.
 
 mod data_folder;
 mod options;
@@ -24,7 +24,7 @@ use crate::installed::PostgresInstallation;
 use crate::keeper::Keeper;
 use crate::log::StartLog;
 use crate::ports;
-use crate::process::{Process, Signal, wait_until};
+use crate::process::{Found, Process, Signal, wait_until};
 
 const NAME: &str = "PostgreSQL";
 const READY_SECONDS: u64 = 90;
@@ -43,19 +43,19 @@ pub struct Postgres {
     port: u16,
     process: Option<Process>,
     // Dropped in this order: the keeper first lets go, then the folder disappears.
-    keeper: Option<Keeper>,
+    keeper: Keeper,
     ephemeral_folder: Option<tempfile::TempDir>,
 }
 
 impl Postgres {
     /// Makes the data folder if there is none, and starts a server on it.
     pub fn start(options: &PostgresOptions) -> Result<Self> {
-        Self::start_kept(options, None, None)
+        Self::start_kept(options, Keeper::start(None, Signal::INT)?, None)
     }
 
     fn start_kept(
         options: &PostgresOptions,
-        keeper: Option<Keeper>,
+        keeper: Keeper,
         ephemeral_folder: Option<tempfile::TempDir>,
     ) -> Result<Self> {
         options.check()?;
@@ -73,14 +73,14 @@ impl Postgres {
     /// a password, gone when this process is gone. Survives [`Postgres::kill_9`] with all its data.
     pub fn ephemeral() -> Result<Self> {
         let folder = ephemeral_folder("vbwd-postgres-")?;
-        let keeper = Keeper::start(folder.path(), Signal::QUIT)?;
+        let keeper = Keeper::start(Some(folder.path()), Signal::QUIT)?;
         let options = PostgresOptions::ephemeral(folder.path().join("data"));
-        Self::start_kept(&options, Some(keeper), Some(folder))
+        Self::start_kept(&options, keeper, Some(folder))
     }
 
     /// The server that runs on this data folder, for commands that did not start it.
     #[must_use]
-    pub fn find_running(data_folder: &Path) -> Option<Process> {
+    pub fn find_running(data_folder: &Path) -> Option<Found> {
         data_folder::running(data_folder)
     }
 
@@ -173,9 +173,7 @@ impl Postgres {
 
     fn tell_keeper(&mut self) {
         let pid = self.pid();
-        if let Some(keeper) = &mut self.keeper {
-            keeper.watch(pid);
-        }
+        self.keeper.watch(pid);
     }
 
     fn launch_on_some_port(&mut self) -> Result<()> {

@@ -24,6 +24,15 @@ pub struct Process {
     child: Option<Child>,
 }
 
+/// A server that an earlier command left running.
+#[derive(Debug)]
+pub struct Found {
+    /// The process.
+    pub process: Process,
+    /// The port it listens on for clients.
+    pub port: u16,
+}
+
 impl Process {
     /// Starts a command in a process group of its own, so that Ctrl-C in a terminal goes to the
     /// caller only. The marker must be one of the command's arguments (or its program).

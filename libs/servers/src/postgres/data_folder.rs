@@ -10,7 +10,7 @@ use super::PostgresOptions;
 use crate::account::Account;
 use crate::error::{Result, ServerError};
 use crate::installed::{PostgresInstallation, postgres_installations};
-use crate::process::Process;
+use crate::process::{Found, Process};
 
 /// Makes the folder if there is none, checks it if there is one, and chooses the programs for it.
 pub(super) fn prepare(options: &PostgresOptions, account: &Account) -> Result<PostgresInstallation> {
@@ -24,8 +24,8 @@ pub(super) fn prepare(options: &PostgresOptions, account: &Account) -> Result<Po
         create(options, account, &installation)?;
         return Ok(installation);
     }
-    if let Some(process) = running(folder) {
-        return Err(ServerError::AlreadyRunning { folder: folder.clone(), pid: process.id() });
+    if let Some(found) = running(folder) {
+        return Err(ServerError::AlreadyRunning { folder: folder.clone(), pid: found.process.id() });
     }
     account.check_owner(folder)?;
     let major = version_of(folder)?;
@@ -33,10 +33,12 @@ pub(super) fn prepare(options: &PostgresOptions, account: &Account) -> Result<Po
     matching(folder, major, installations)
 }
 
-/// The server that runs on the folder.
-pub(super) fn running(folder: &Path) -> Option<Process> {
-    let pid = lock_file(folder)?.lines().next()?.trim().parse().ok()?;
-    Process::find(pid, &folder.display().to_string())
+/// The server that runs on the folder. In the lock file line 1 is its process, line 4 its port.
+pub(super) fn running(folder: &Path) -> Option<Found> {
+    let text = lock_file(folder)?;
+    let mut lines = text.lines().map(str::trim);
+    let process = Process::find(lines.next()?.parse().ok()?, &folder.display().to_string())?;
+    Some(Found { process, port: lines.nth(2)?.parse().ok()? })
 }
 
 /// Whether the server with this id has written "ready" into its lock file (line 8).

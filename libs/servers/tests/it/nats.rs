@@ -62,7 +62,7 @@ fn a_server_left_running_is_found_again_and_stopped() {
     Nats::start(&options).unwrap().leave_running();
     assert!(matches!(Nats::start(&options).unwrap_err(), ServerError::AlreadyRunning { .. }));
     let mut found = Nats::find_running(&options.store_folder).unwrap();
-    Nats::stop_found(&mut found).unwrap();
+    Nats::stop_found(&mut found.process).unwrap();
     assert!(Nats::find_running(&options.store_folder).is_none());
 }
 

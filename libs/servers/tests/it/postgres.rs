@@ -82,7 +82,7 @@ fn a_server_left_running_is_found_again_and_stopped() {
     let again = Postgres::start(&PostgresOptions { port: None, ..options.clone() }).unwrap_err();
     assert!(matches!(again, ServerError::AlreadyRunning { .. }), "{again}");
     let mut found = Postgres::find_running(&options.data_folder).unwrap();
-    Postgres::stop_found(&mut found).unwrap();
+    Postgres::stop_found(&mut found.process).unwrap();
     assert!(Postgres::find_running(&options.data_folder).is_none());
 }
 
