@@ -1,0 +1,66 @@
+//! Snapshots in chunks, all or none; a digest over the whole is checked when one is read.
+
+use futures::TryStreamExt as _;
+use sha2::{Digest as _, Sha256};
+use sqlx::{PgPool, Row as _};
+
+use super::{patient, signed, sql, unsigned};
+use crate::{JournalError, Lease, Snapshot};
+
+/// Rows of this size need little memory at both ends.
+const CHUNK_BYTES: usize = 4 * 1024 * 1024;
+
+pub(super) async fn save(pool: &PgPool, lease: Lease, snapshot: &Snapshot) -> Result<(), JournalError> {
+    let mut transaction = patient(pool.begin()).await?;
+    let (partition, sequence) = (i32::from(lease.partition), signed(snapshot.sequence));
+    let saved = sqlx::query(sql::SNAPSHOT)
+        .bind(partition)
+        .bind(sequence)
+        .bind(signed(lease.epoch))
+        .bind(snapshot.hash.as_slice())
+        .bind(Sha256::digest(&snapshot.payload).as_slice())
+        .bind(i64::try_from(snapshot.payload.len()).unwrap_or(i64::MAX));
+    if patient(saved.execute(&mut *transaction)).await?.rows_affected() == 0 {
+        return unsaved(pool, lease).await;
+    }
+    for (chunk, payload) in (0_i32..).zip(snapshot.payload.chunks(CHUNK_BYTES)) {
+        let chunk = sqlx::query(sql::SNAPSHOT_CHUNK).bind(partition).bind(sequence).bind(chunk).bind(payload);
+        patient(chunk.execute(&mut *transaction)).await?;
+    }
+    patient(sqlx::query(sql::FORGET_SNAPSHOTS).bind(partition).execute(&mut *transaction)).await?;
+    patient(transaction.commit()).await
+}
+
+/// Nothing was inserted: the lease is over, or the snapshot is there already.
+async fn unsaved(pool: &PgPool, lease: Lease) -> Result<(), JournalError> {
+    let epoch = sqlx::query_scalar(sql::EPOCH).bind(i32::from(lease.partition)).fetch_optional(pool);
+    let epoch: Option<i64> = patient(epoch).await?;
+    if epoch == Some(signed(lease.epoch)) { Ok(()) } else { Err(JournalError::Fenced { lease }) }
+}
+
+pub(super) async fn latest(pool: &PgPool, partition: u16) -> Result<Option<Snapshot>, JournalError> {
+    let head = sqlx::query(sql::LATEST_SNAPSHOT).bind(i32::from(partition)).fetch_optional(pool);
+    let Some(head) = patient(head).await? else { return Ok(None) };
+    let damaged = |error: sqlx::Error| JournalError::Corrupt(error.to_string());
+    let sequence: i64 = head.try_get("sequence").map_err(damaged)?;
+    let hash: Vec<u8> = head.try_get("hash").map_err(damaged)?;
+    let digest: Vec<u8> = head.try_get("digest").map_err(damaged)?;
+    let size: i64 = head.try_get("size").map_err(damaged)?;
+    let payload = chunks(pool, partition, sequence, usize::try_from(size).unwrap_or_default()).await?;
+    if Sha256::digest(&payload).as_slice() != digest {
+        return Err(JournalError::Corrupt(format!("snapshot {sequence} of partition {partition}")));
+    }
+    let hash = hash.try_into().map_err(|_| JournalError::Corrupt("a hash has 32 bytes".to_owned()))?;
+    Ok(Some(Snapshot { sequence: unsigned(sequence)?, hash, payload }))
+}
+
+async fn chunks(pool: &PgPool, partition: u16, sequence: i64, size: usize) -> Result<Vec<u8>, JournalError> {
+    let query = sqlx::query_scalar(sql::SNAPSHOT_CHUNKS).bind(i32::from(partition)).bind(sequence);
+    let mut stream = query.fetch(pool);
+    let mut payload = Vec::with_capacity(size);
+    while let Some(chunk) = stream.try_next().await.map_err(JournalError::unavailable)? {
+        let chunk: Vec<u8> = chunk;
+        payload.extend_from_slice(&chunk);
+    }
+    Ok(payload)
+}
