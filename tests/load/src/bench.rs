@@ -1,0 +1,5 @@
+//! What is measured, one file per part of the product.
+
+pub mod checkout;
+pub mod gateway;
+pub mod ledger;

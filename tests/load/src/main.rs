@@ -1,0 +1,71 @@
+//! `vbwd-bench`: prints what the product does on this machine.
+//!
+//! It starts a durable private PostgreSQL, a private nats-server and the release build of `vbwd`
+//! with all services, loads them from this process on the same machine, and prints one line per
+//! figure. Nothing is judged here. Every run is bounded in count and time and talks to loopback
+//! only. Each figure is also appended as a JSON line to `bench-results/latest.jsonl`.
+
+mod bench;
+mod connection;
+mod figures;
+mod stand;
+mod workload;
+
+use std::time::Duration;
+
+use clap::Parser;
+
+use crate::figures::Figures;
+use crate::stand::Stand;
+
+/// What to measure.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// Only benches whose name contains this.
+    #[arg(long, default_value = "")]
+    only: String,
+    /// Seconds per measurement.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=60))]
+    seconds: u64,
+}
+
+fn main() -> anyhow::Result<()> {
+    let arguments = Arguments::parse();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(Box::pin(run(&arguments)))
+}
+
+async fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let seconds = Duration::from_secs(arguments.seconds);
+    let mut figures = Figures::open()?;
+    let mut stand = Stand::start(&mut figures).await?;
+    println!("machine: {} cores, load {}", cores(), load());
+    let wanted = |name: &str| name.contains(&arguments.only);
+    if wanted("gateway.get") {
+        bench::gateway::get_bundles(&stand, seconds, &mut figures).await?;
+    }
+    if wanted("login") {
+        bench::gateway::log_in(&stand, seconds, &mut figures).await?;
+    }
+    if wanted("checkout") {
+        bench::checkout::created(&stand, seconds, &mut figures).await?;
+    }
+    if wanted("sale") {
+        bench::checkout::whole_sales(&stand, seconds, &mut figures).await?;
+    }
+    if wanted("ledger") {
+        bench::ledger::unary(&stand, seconds, &mut figures).await?;
+    }
+    stand.memory(&mut figures)?;
+    stand.restart(&mut figures).await?;
+    println!("load after: {}", load());
+    Ok(())
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(0, usize::from)
+}
+
+fn load() -> String {
+    std::fs::read_to_string("/proc/loadavg").unwrap_or_default().trim().to_owned()
+}
