@@ -1,0 +1,12 @@
+# Thin names for `cargo xtask <verb>`; `make` alone lists them.
+.PHONY: help up down reset logs test check fmt bench
+
+help: ; @./scripts/bootstrap.sh help || true
+up:    ; @./scripts/bootstrap.sh up
+down:  ; @./scripts/bootstrap.sh down
+reset: ; @./scripts/bootstrap.sh reset
+logs:  ; @./scripts/bootstrap.sh logs
+test:  ; @./scripts/bootstrap.sh test
+check: ; @./scripts/bootstrap.sh check
+fmt:   ; @./scripts/bootstrap.sh fmt
+bench: ; @./scripts/bootstrap.sh bench

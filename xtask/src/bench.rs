@@ -1,0 +1,28 @@
+//! `bench`: the figures of the whole product, measured on an optimised build.
+//!
+//! The load generator (`tests/load`) starts its own private servers and its own `vbwd`, prints the
+//! figures and appends them to `bench-results/latest.jsonl`.
+
+use anyhow::Result;
+
+use crate::console;
+use crate::packages;
+use crate::place::Place;
+use crate::shell;
+
+/// Runs the verb.
+pub fn run(place: &Place) -> Result<()> {
+    packages::ensure_servers()?;
+    console::timed("Building with optimisation (the first time takes many minutes)", || {
+        let mut command = shell::cargo(place);
+        shell::run(
+            "The build",
+            command.args(["build", "--release", "--package", "fleet", "--package", "load"]),
+        )
+    })?;
+    let folder = place.target_folder()?.join("release");
+    let mut load = std::process::Command::new(folder.join("load"));
+    load.current_dir(&place.root).env("VBWD_TEST_BINARY", folder.join("vbwd"));
+    load.env("VBWD_TEST_NATS_BIN", servers::nats_binary()?).args(std::env::args().skip(2));
+    shell::run("The bench", &mut load)
+}
