@@ -13,10 +13,10 @@ use crate::config::Config;
 pub async fn run(config: &Config) -> fault::Result<()> {
     let platform = crate::start::platform(config, &[], Arc::new(SystemClock)).await?;
     platform.development_only("seed demo")?;
-    let demo = identity::seed_demo(&platform, &config.identity).await?;
+    let demo = identity::seed_demo(&platform, config.identity.clone()).await?;
     wallet::seed_demo(&platform, &config.wallet, demo.tenant).await?;
     println!("demo tenant `demo` on http://localhost:{}", config.gateway.listen.port());
-    println!("  administrator  {}  {}", demo.admin_email, demo.admin_password);
-    println!("  customer       {}  {}", demo.customer_email, demo.customer_password);
+    println!("  administrator  admin@demo.example     vbwd-demo-admin");
+    println!("  customer       customer@demo.example  vbwd-demo-customer");
     Ok(())
 }
