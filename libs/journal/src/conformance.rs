@@ -135,5 +135,5 @@ pub async fn the_newest_snapshot_is_found<J: Journal>(journal: &J, partition: u1
 
 #[allow(clippy::cast_possible_truncation, reason = "any bytes will do")]
 fn noise(size: usize) -> Vec<u8> {
-    (0..size).map(|place| (place * 31 >> 3) as u8).collect()
+    (0..size).map(|place| ((place * 31) >> 3) as u8).collect()
 }
