@@ -68,7 +68,16 @@ async fn run(options: &PgConnectOptions, service: &str, mut migrator: Migrator) 
             .with_fact("service", service)
             .with_source(error)
     })?;
+    if has_events(&mut connection, service).await? {
+        eventstore::repair_epoch(&mut connection).await?;
+    }
     connection.close().await.map_err(Fault::internal)
+}
+
+async fn has_events(connection: &mut PgConnection, service: &str) -> fault::Result<bool> {
+    let table = format!("{service}.event_epoch");
+    let query = sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL").bind(table);
+    query.fetch_one(connection).await.map_err(Fault::internal)
 }
 
 /// Roles, schema and default privileges; every statement may be repeated.

@@ -45,6 +45,9 @@ pub async fn start(config: Config, roles: &[Role]) -> fault::Result<Running> {
         platform: platform.clone(),
         telemetry: telemetry.clone(),
     };
+    for role in roles {
+        platform.readiness.latch(role.name()).set(false); // ready means all of them
+    }
     serve_admin(admin, &platform, telemetry);
     let built = Box::pin(compose::install(&config, roles, &platform, http)).await;
     if let Err(fault) = built {
