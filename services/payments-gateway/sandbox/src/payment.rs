@@ -1,0 +1,122 @@
+//! A payment as the sandbox keeps it, answers it and puts it into webhooks: one shape for all.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// How far a payment is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// The customer has to confirm on our page.
+    RequiresAction,
+    /// On its way; only seen in overtaken webhooks.
+    Processing,
+    /// Reserved.
+    Authorized,
+    /// Taken.
+    Captured,
+    /// Declined.
+    Failed,
+    /// Given up.
+    Voided,
+}
+
+impl Status {
+    /// The type of the webhook that reports it.
+    #[must_use]
+    pub const fn event(self) -> &'static str {
+        match self {
+            Self::RequiresAction => "payment.requires_action",
+            Self::Processing => "payment.processing",
+            Self::Authorized => "payment.authorized",
+            Self::Captured => "payment.captured",
+            Self::Failed => "payment.failed",
+            Self::Voided => "payment.voided",
+        }
+    }
+}
+
+/// A payment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Payment {
+    /// Ours, `pay_…`.
+    pub id: String,
+    /// The merchant's.
+    pub reference: String,
+    /// How far it is.
+    pub status: Status,
+    /// Minor units.
+    pub amount: i64,
+    /// ISO 4217.
+    pub currency: String,
+    /// Minor units given back.
+    pub amount_refunded: i64,
+    /// Method code; chooses the behaviour.
+    pub method: String,
+    /// What the customer reads.
+    pub description: String,
+    /// Where the browser goes after our page.
+    pub return_url: String,
+    /// Where the browser has to go now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redirect_url: Option<String>,
+    /// Why it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure_code: Option<String>,
+    /// What was given back.
+    #[serde(default)]
+    pub refunds: Vec<Refund>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+}
+
+/// A refund.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refund {
+    /// Ours, `ref_…`.
+    pub id: String,
+    /// The merchant's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
+    /// Minor units.
+    pub amount: i64,
+    /// Always `completed`: the sandbox gives back at once.
+    pub status: String,
+}
+
+/// What the merchant sends to make a payment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CreatePayment {
+    /// The merchant's own identifier.
+    pub reference: String,
+    /// Minor units.
+    pub amount: i64,
+    /// ISO 4217.
+    pub currency: String,
+    /// Method code.
+    pub method: String,
+    /// Where the browser goes after our page; needed by methods with a page.
+    #[serde(default)]
+    pub return_url: String,
+    /// What the customer reads.
+    #[serde(default)]
+    pub description: String,
+}
+
+/// What the merchant sends to give money back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CreateRefund {
+    /// The merchant's own identifier.
+    #[serde(default)]
+    pub reference: Option<String>,
+    /// Minor units; absent means the rest.
+    #[serde(default)]
+    pub amount: Option<i64>,
+    /// ISO 4217; must be the payment's.
+    #[serde(default)]
+    pub currency: Option<String>,
+}
