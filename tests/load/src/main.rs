@@ -1,4 +1,4 @@
-//! `vbwd-bench`: prints what the product does on this machine.
+//! Prints what the product does on this machine.
 //!
 //! It starts a durable private PostgreSQL, a private nats-server and the release build of `vbwd`
 //! with all services, loads them from this process on the same machine, and prints one line per

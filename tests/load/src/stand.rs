@@ -34,7 +34,7 @@ pub struct Stand {
     pub bundle: String,
     postgres: Postgres,
     _nats: Nats,
-    _folder: tempfile_dir::Folder,
+    _folder: tempfile::TempDir,
     process: Child,
     environment: Vec<(String, String)>,
     gateway: SocketAddr,
@@ -46,9 +46,10 @@ pub struct Stand {
 impl Stand {
     /// Starts servers and fleet and signs customers in.
     pub async fn start(figures: &mut Figures) -> anyhow::Result<Self> {
-        let folder = tempfile_dir::Folder::new()?;
-        let options = PostgresOptions { durable: true, ..PostgresOptions::new(folder.path.join("postgres")) };
-        let postgres = Postgres::start(&options)?;
+        let folder = tempfile::tempdir()?;
+        open_to_other_users(folder.path())?;
+        let port = free()?.port();
+        let postgres = Postgres::start(&PostgresOptions::durable(folder.path().join("postgres"), port, "bench"))?;
         let nats = Nats::ephemeral()?;
         let (gateway, admin, wallet) = (free()?, free()?, free()?);
         let environment = environment(&postgres, &nats, gateway, admin, wallet)?;
@@ -187,8 +188,17 @@ fn serve(environment: &[(String, String)]) -> anyhow::Result<Child> {
     Ok(vbwd(environment).arg("serve").stdout(Stdio::null()).spawn()?)
 }
 
-/// The release build of `vbwd`, beside this program.
+/// PostgreSQL may run as another user than this process.
+fn open_to_other_users(folder: &std::path::Path) -> anyhow::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    Ok(std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o755))?)
+}
+
+/// The release build of `vbwd`: named by the caller, or beside this program.
 fn binary() -> PathBuf {
+    if let Some(named) = std::env::var_os("VBWD_TEST_BINARY") {
+        return PathBuf::from(named);
+    }
     let beside = std::env::current_exe().ok().and_then(|own| Some(own.parent()?.join("vbwd")));
     beside.unwrap_or_else(|| PathBuf::from("vbwd"))
 }
@@ -217,30 +227,4 @@ fn pool(postgres: &Postgres, schema: &str) -> PgPool {
 
 fn free() -> anyhow::Result<SocketAddr> {
     Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?)
-}
-
-mod tempfile_dir {
-    //! A folder below the system's temporary folder that goes with the value.
-
-    use std::path::PathBuf;
-
-    /// The folder.
-    pub struct Folder {
-        pub path: PathBuf,
-    }
-
-    impl Folder {
-        /// A new one.
-        pub fn new() -> std::io::Result<Self> {
-            let path = std::env::temp_dir().join(format!("vbwd-bench-{}", std::process::id()));
-            std::fs::create_dir_all(&path)?;
-            Ok(Self { path })
-        }
-    }
-
-    impl Drop for Folder {
-        fn drop(&mut self) {
-            let _ = std::fs::remove_dir_all(&self.path);
-        }
-    }
 }
