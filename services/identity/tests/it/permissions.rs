@@ -1,0 +1,80 @@
+//! Every rpc times every kind of caller. An rpc that is missing here fails the test.
+
+use std::collections::BTreeSet;
+
+use auth::{Caller, Permissions, Subject};
+use fault::Fault;
+use ids::{SessionId, UserId};
+use tonic::codegen::http::uri::PathAndQuery;
+
+use crate::fixtures::{World, nobody, world};
+
+const CALLERS: [&str; 6] = ["anonymous", "customer", "support", "admin", "owner", "service"];
+
+/// The rpcs, and who gets past the guard.
+const TABLE: [(&str, &[&str]); 14] = [
+    ("AuthService/Register", &CALLERS),
+    ("AuthService/LogIn", &CALLERS),
+    ("AuthService/Refresh", &CALLERS),
+    ("AuthService/LogOut", &["customer", "support", "admin", "owner", "service"]),
+    ("AuthService/GetMe", &["customer", "support", "admin", "owner", "service"]),
+    ("AuthService/GetJwks", &CALLERS),
+    ("AuthService/RotateSigningKey", &["service"]),
+    ("TenantService/ResolveTenant", &["service"]),
+    ("UserService/ListUsers", &["support", "admin", "owner", "service"]),
+    ("UserService/SuspendUser", &["admin", "owner", "service"]),
+    ("UserService/ActivateUser", &["admin", "owner", "service"]),
+    ("UserService/SetUserRoles", &["admin", "owner", "service"]),
+    ("RoleService/ListRoles", &["support", "admin", "owner", "service"]),
+    ("RoleService/PutRole", &["admin", "owner", "service"]),
+];
+const AUDIT: (&str, &[&str]) = ("AuditService/ListAuditEntries", &["admin", "owner", "service"]);
+
+fn caller(world: &World, kind: &str) -> Caller {
+    let built_in = identity::rules::roles::built_in(kind);
+    match (kind, built_in) {
+        ("service", _) => Caller::service("gateway", world.tenant),
+        (_, None) => nobody(world.tenant),
+        (_, Some(role)) => Caller {
+            subject: Subject::User(UserId::new()),
+            session: Some(SessionId::new()),
+            permissions: Permissions::new(role.permissions.iter().copied()).unwrap(),
+            ..nobody(world.tenant)
+        },
+    }
+}
+
+/// Sends an empty message; whatever the handler says to it, the guard has let it pass.
+async fn passes(world: &World, caller: &Caller, rpc: &str) -> bool {
+    let mut client = tonic::client::Grpc::new(world.channel());
+    client.ready().await.unwrap();
+    let path = PathAndQuery::try_from(format!("/vbwd.identity.v1.{rpc}")).unwrap();
+    let codec: tonic_prost::ProstCodec<(), ()> = tonic_prost::ProstCodec::default();
+    let answer = client.unary(world.call(caller, ()), path, codec).await;
+    let refusals = ["permission_denied", "not_callable"];
+    match answer.map_err(Fault::from) {
+        Err(fault) if fault.reason() == "authentication_required" => !caller.is_anonymous(),
+        Err(fault) => !refusals.contains(&fault.reason()),
+        Ok(_) => true,
+    }
+}
+
+#[tokio::test]
+async fn the_table_of_rpcs_and_callers() {
+    let world = world().await;
+    for (rpc, allowed) in TABLE.iter().chain([&AUDIT]) {
+        for kind in CALLERS {
+            let caller = caller(&world, kind);
+            assert_eq!(passes(&world, &caller, rpc).await, allowed.contains(&kind), "{rpc} as {kind}");
+        }
+    }
+}
+
+#[test]
+fn no_rpc_is_missing_in_the_table() {
+    let listed: BTreeSet<_> =
+        TABLE.iter().chain([&AUDIT]).map(|(rpc, _)| format!("/vbwd.identity.v1.{rpc}")).collect();
+    let ours = contracts::methods().iter().filter(|rpc| rpc.service == identity::NAME);
+    let existing: BTreeSet<_> = ours.map(|rpc| rpc.path.clone()).collect();
+    assert_eq!(listed, existing);
+}
