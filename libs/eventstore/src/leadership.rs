@@ -121,8 +121,8 @@ impl Leadership {
     pub async fn resign(&mut self) {
         self.held = false;
         if let Some(connection) = self.connection.take() {
-            // The lock ends with the session, however that ends.
-            let _ = timeout(PATIENCE, connection.close()).await;
+            // The lock ends with the session in any case; unlocking only saves the others a wait.
+            let _ = timeout(PATIENCE, unlock(connection)).await;
         }
     }
 
@@ -186,6 +186,11 @@ async fn try_lock(connection: &mut PgConnection, name: &str) -> fault::Result<bo
         .fetch_one(connection)
         .await
         .map_err(storage)
+}
+
+async fn unlock(mut connection: PgConnection) -> Result<(), sqlx::Error> {
+    sqlx::raw_sql("SELECT pg_advisory_unlock_all()").execute(&mut connection).await?;
+    connection.close().await
 }
 
 async fn limited<T>(step: impl Future<Output = fault::Result<T>>) -> fault::Result<T> {

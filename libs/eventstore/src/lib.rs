@@ -26,6 +26,8 @@ mod pulse;
 mod retry;
 mod rows;
 mod store;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod unit_of_work;
 
 pub use context::CommandContext;

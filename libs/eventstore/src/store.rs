@@ -147,7 +147,16 @@ impl EventStore {
     }
 
     /// Statements are built from ids and the service's name alone, never from input.
+    ///
+    /// After a restart of the server the pool is full of dead connections, each found out by the
+    /// first statement on it; nothing has been done by then, so the next one is tried.
     async fn transaction(&self, statement: String) -> fault::Result<Transaction<'static, Postgres>> {
+        for _ in 0..self.0.pool.options().get_max_connections() {
+            match self.0.pool.begin_with(AssertSqlSafe(statement.clone())).await {
+                Err(error) if is_dead_connection(&error) => {}
+                outcome => return outcome.map_err(storage),
+            }
+        }
         self.0.pool.begin_with(AssertSqlSafe(statement)).await.map_err(storage)
     }
 }
@@ -200,6 +209,15 @@ pub(crate) async fn events_after(
         .await
         .map_err(storage)?;
     Ok(rows.into_iter().map(StoredEvent::from).collect())
+}
+
+fn is_dead_connection(error: &sqlx::Error) -> bool {
+    let stopped = |state: &str| matches!(state, "57P01" | "57P02");
+    match error {
+        sqlx::Error::Io(_) => true,
+        sqlx::Error::Database(error) => error.code().as_deref().is_some_and(stopped),
+        _ => false,
+    }
 }
 
 fn tenant_begin(begin: &str, tenant: TenantId) -> String {
