@@ -1,1 +1,106 @@
-//! The HTTP edge: REST to gRPC, tenants, limits, OpenAPI.
+//! The HTTP edge: REST to gRPC, tenants, limits, OpenAPI. No business rule.
+//!
+//! The route table is read from the proto options when the gateway is built ([`routes`],
+//! [`plan`]); there is no handler per rpc. One request goes through [`gate`] (trace, load, panics,
+//! headers) and [`call`] (tenant, caller, limits, [`transcode`], [`idempotency`], answer) and comes
+//! back as JSON or as a [`problem`] document. Adding an rpc to `proto/` adds it here.
+
+mod address;
+mod answer;
+mod bearer;
+mod call;
+pub mod config;
+mod gate;
+mod headers;
+mod idempotency;
+mod limits;
+pub mod openapi;
+mod pages;
+mod plan;
+mod problem;
+mod public_cache;
+mod routes;
+mod tenants;
+mod transcode;
+mod upstream;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::serve::ListenerExt as _;
+use fault::Fault;
+use runtime::{Drain, Platform, Role};
+use tokio::net::TcpListener;
+
+pub use config::Config;
+pub use openapi::document as openapi_document;
+
+/// The built edge: what answers, and what runs behind it.
+pub struct Edge {
+    /// Answers every request. Serve it with connect info: limits count by address.
+    pub router: Router,
+    /// Upkeep of idempotency keys and limits.
+    pub roles: Vec<Role>,
+}
+
+/// Builds the edge of the fleet that `platform` knows.
+///
+/// # Errors
+/// When the configuration is invalid or a route cannot work.
+pub async fn edge(platform: &Platform, config: Config) -> fault::Result<Edge> {
+    let secret = auth::derive_secret(&platform.secret, "vbwd idempotency digest v1")?;
+    let (store, abandoned) =
+        idempotency::Store::new(platform.pool(upstream::ME)?, &secret, &config.idempotency)?;
+    let clock = Arc::clone(&platform.clock);
+    let upstream = upstream::Upstream::new(platform);
+    let gate = Arc::new(gate::Gate::new(config, upstream, store.clone(), Arc::clone(&clock))?);
+    let limits = Arc::clone(&gate.limits);
+    let roles = vec![
+        idempotency::role(store, abandoned, clock),
+        Role::task("limits", move |drain| sweep_limits(Arc::clone(&limits), drain)),
+    ];
+    Ok(Edge { router: Router::new().fallback(gate::handle).with_state(gate), roles })
+}
+
+/// Opens the gateway's port.
+///
+/// # Errors
+/// `port_taken` when the address cannot be bound.
+pub async fn bind(config: &Config) -> fault::Result<TcpListener> {
+    TcpListener::bind(config.listen)
+        .await
+        .map_err(|error| Fault::unavailable("port_taken", error).with_fact("address", config.listen))
+}
+
+/// Serves the edge until `drain`; requests that are running then are finished.
+///
+/// # Errors
+/// When the listener fails.
+pub async fn serve(listener: TcpListener, router: Router, drain: Drain) -> fault::Result<()> {
+    let listener = listener.tap_io(|stream| {
+        // Answers are written whole; waiting for more to send only adds latency.
+        let _ = stream.set_nodelay(true);
+    });
+    axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>())
+        .with_graceful_shutdown(drain.cancelled_owned())
+        .await
+        .map_err(Fault::internal)
+}
+
+/// The gateway's tables.
+#[must_use]
+pub fn migrations() -> sqlx::migrate::Migrator {
+    sqlx::migrate!("../migrations/gateway")
+}
+
+async fn sweep_limits(limits: Arc<limits::Limits>, drain: Drain) -> fault::Result<()> {
+    let mut ticks = tokio::time::interval(Duration::from_secs(60));
+    loop {
+        tokio::select! {
+            () = drain.cancelled() => return Ok(()),
+            _ = ticks.tick() => limits.sweep(),
+        }
+    }
+}

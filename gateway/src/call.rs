@@ -1,0 +1,190 @@
+//! One call of an rpc over HTTP: tenant, caller, limits, message, idempotency, answer.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use auth::Caller;
+use axum::body::Body;
+use bytes::Bytes;
+use fault::{Code, Fault};
+use http::request::Parts;
+use http::{HeaderValue, StatusCode, header};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use ids::{OperationId, TenantId};
+
+use crate::answer::Answer;
+use crate::gate::Gate;
+use crate::idempotency::{self, Begun};
+use crate::limits::Allowance;
+use crate::plan::Plan;
+use crate::problem::{self, Refusal};
+use crate::public_cache::unless_known;
+use crate::transcode::{self, Input};
+
+/// A request whose caller was admitted.
+struct Admitted<'a> {
+    plan: &'a Plan,
+    path: &'a [String],
+    parts: &'a Parts,
+    caller: Caller,
+}
+
+impl Gate {
+    /// Calls the rpc of `plan`.
+    ///
+    /// # Errors
+    /// What stands in the way before the caller is admitted.
+    pub(crate) async fn call(
+        &self,
+        plan: &Plan,
+        path: &[String],
+        parts: &Parts,
+        body: Body,
+        trace_id: &str,
+    ) -> problem::Result<Answer> {
+        let host = self.proxies.host(parts);
+        let tenant = self.tenants.resolve(host.as_deref()).await?;
+        let address = self.proxies.client(parts);
+        let (caller, allowance) = self.admit(plan, parts, tenant, address).await?;
+        let request = Admitted { plan, path, parts, caller };
+        let outcome = if plan.is_public_read() {
+            self.read_in_public(&request).await
+        } else {
+            self.act(&request, body, trace_id).await
+        };
+        let mut answer = outcome.unwrap_or_else(|refusal| refusal.into_answer(trace_id));
+        if let Some(allowance) = allowance {
+            allowance.write(answer.headers_mut());
+        }
+        Ok(answer)
+    }
+
+    /// Who calls, whether they may, and whether they may now. A public rpc answers everybody alike
+    /// and so never looks at a token: an expired one does not keep anybody from logging in.
+    async fn admit(
+        &self,
+        plan: &Plan,
+        parts: &Parts,
+        tenant: TenantId,
+        address: IpAddr,
+    ) -> problem::Result<(Caller, Option<Allowance>)> {
+        let class = plan.rpc.rate_class;
+        let nobody = Caller::anonymous(tenant);
+        if plan.is_public() {
+            let allowance = self.limits.count(class, &nobody, address)?;
+            let origin = (!plan.is_public_read()).then(|| address.to_string());
+            return Ok((Caller { origin, ..nobody }, allowance));
+        }
+        let caller = match self.bearer.caller(&parts.headers, tenant, self.clock.now(tenant)).await {
+            Ok(caller) => caller,
+            Err(fault) => {
+                self.limits.count(class, &nobody, address)?; // guessing tokens costs too
+                return Err(fault.into());
+            }
+        };
+        let allowance = self.limits.count(class, &caller, address)?;
+        auth::permit(&caller, plan.rpc.access.as_ref())?;
+        let caller = Caller { origin: Some(address.to_string()), ..Arc::unwrap_or_clone(caller) };
+        Ok((caller, allowance))
+    }
+
+    async fn read_in_public(&self, request: &Admitted<'_>) -> problem::Result<Answer> {
+        let (plan, uri) = (request.plan, &request.parts.uri);
+        let path_and_query = uri.path_and_query().map_or(uri.path(), http::uri::PathAndQuery::as_str);
+        let key = self.cache.key(request.caller.tenant, plan.rpc.service.as_str(), path_and_query);
+        let answer = match self.cache.get(&key) {
+            Some(kept) => kept,
+            None => {
+                let message = transcode::message(plan, &request.input(Bytes::new()))?;
+                let answer = self.execute(request, OperationId::new(), message).await?;
+                self.cache.keep(key, answer)
+            }
+        };
+        Ok(unless_known(answer, &request.parts.headers))
+    }
+
+    async fn act(&self, request: &Admitted<'_>, body: Body, trace_id: &str) -> problem::Result<Answer> {
+        let plan = request.plan;
+        let key = idempotency::key(plan, &request.parts.headers)?;
+        let body = self.read_body(plan, request.parts, body).await?;
+        let message = transcode::message(plan, &request.input(body.clone()))?;
+        let operation = idempotency::operation(plan, &request.caller, key);
+        let mut answer = match key.filter(|_| idempotency::keeps_answers(plan)) {
+            None => self.execute(request, operation, message).await?,
+            Some(key) => match self.store.begin(request.keyed(key, &body), self.clock.wall()).await? {
+                Begun::Answered(answer) => answer,
+                Begun::Execute(claim) => {
+                    let work = self.execute(request, operation, message);
+                    idempotency::executed(claim, trace_id, work).await?
+                }
+            },
+        };
+        answer.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        Ok(answer)
+    }
+
+    async fn execute(
+        &self,
+        request: &Admitted<'_>,
+        operation: OperationId,
+        message: Bytes,
+    ) -> problem::Result<Answer> {
+        let (plan, caller) = (request.plan, &request.caller);
+        let patience = self.patience(plan);
+        let outcome = self.upstream.call(plan, caller, operation, message, patience).await;
+        if plan.is_write() {
+            self.cache.written(caller.tenant, plan.rpc.service.as_str());
+        }
+        Ok(Answer::json(plan.success, transcode::to_json(&plan.output, outcome?)?))
+    }
+
+    async fn read_body(&self, plan: &Plan, parts: &Parts, body: Body) -> problem::Result<Bytes> {
+        if !(plan.route.body || plan.route.raw_body) {
+            return Ok(Bytes::new());
+        }
+        let bytes_max = self.config.body_bytes_max;
+        let announced = parts.headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
+        if announced.and_then(|length| length.parse::<usize>().ok()).is_some_and(|length| length > bytes_max)
+        {
+            return Err(too_large(bytes_max));
+        }
+        let read = Limited::new(body, bytes_max).collect();
+        match tokio::time::timeout(self.patience(plan), read).await {
+            Ok(Ok(collected)) => Ok(collected.to_bytes()),
+            Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large(bytes_max)),
+            Ok(Err(error)) => Err(Fault::new(Code::InvalidInput, "body_incomplete", "The body ended early.")
+                .with_source(error)
+                .into()),
+            Err(_) => {
+                Err(Refusal::http(StatusCode::REQUEST_TIMEOUT, "body_timeout", "The body came too slowly."))
+            }
+        }
+    }
+
+    const fn patience(&self, plan: &Plan) -> Duration {
+        Duration::from_millis(self.config.rates.of(plan.rpc.rate_class).timeout_ms)
+    }
+}
+
+impl Admitted<'_> {
+    fn input(&self, body: Bytes) -> Input<'_> {
+        Input { path: self.path, query: self.parts.uri.query(), headers: &self.parts.headers, body }
+    }
+
+    fn keyed<'a>(&'a self, key: &'a str, body: &'a Bytes) -> idempotency::Request<'a> {
+        let uri = &self.parts.uri;
+        idempotency::Request {
+            tenant: self.caller.tenant,
+            caller: self.caller.subject.to_string(),
+            rpc: self.plan.rpc.path.as_str(),
+            key,
+            parts: [uri.path().as_bytes(), uri.query().unwrap_or_default().as_bytes(), body],
+        }
+    }
+}
+
+fn too_large(bytes_max: usize) -> Refusal {
+    let message = "The body is larger than this gateway takes.";
+    Refusal::http(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", message).with_fact("bytes_max", bytes_max)
+}

@@ -1,0 +1,163 @@
+//! One rpc as an OpenAPI operation.
+
+use contracts::{Access, Idempotency};
+use prost_reflect::FieldDescriptor;
+use serde_json::{Map, Value, json};
+
+use super::comments::Comments;
+use super::schema::Schemas;
+use crate::plan::Plan;
+
+/// The operation.
+#[must_use]
+pub fn describe(plan: &Plan, comments: &Comments, schemas: &mut Schemas<'_>) -> Value {
+    let rpc = plan.rpc;
+    let comment = comments.method(&rpc.descriptor);
+    let mut operation = json!({
+        "operationId": rpc.descriptor.name(),
+        "tags": [rpc.descriptor.parent_service().name()],
+        "summary": first_sentence(&comment),
+        "description": comment,
+        "parameters": parameters(plan, schemas),
+        "responses": responses(plan, schemas),
+        "security": security(plan),
+    });
+    if let Some(Access::Permission(name)) = &rpc.access {
+        operation["x-permission"] = json!(name);
+        operation["description"] = json!(format!("{comment}\n\nNeeds the permission `{name}`."));
+    }
+    if plan.route.raw_body {
+        operation["requestBody"] = json!({
+            "description": "Taken byte for byte.",
+            "content": {"*/*": {}},
+        });
+    } else if plan.route.body {
+        let schema = schemas.body(&plan.input, &plan.path_fields);
+        let required = plan.input.fields().any(|field| !plan.path_fields.contains(&field));
+        operation["requestBody"] =
+            json!({"required": required, "content": {"application/json": {"schema": schema}}});
+    }
+    operation
+}
+
+fn parameters(plan: &Plan, schemas: &mut Schemas<'_>) -> Vec<Value> {
+    let mut parameters: Vec<_> =
+        plan.path_fields.iter().map(|field| parameter(field, "path", schemas)).collect();
+    if !plan.route.body && !plan.route.raw_body {
+        let rest = plan.input.fields().filter(|field| !plan.path_fields.contains(field));
+        parameters.extend(rest.map(|field| parameter(&field, "query", schemas)));
+    }
+    match plan.rpc.idempotency {
+        Idempotency::KeyRequired => {
+            parameters.push(json!({"$ref": "#/components/parameters/IdempotencyKey"}));
+        }
+        Idempotency::KeyOptional => {
+            parameters.push(json!({"$ref": "#/components/parameters/OptionalIdempotencyKey"}));
+        }
+        Idempotency::Safe | Idempotency::Natural => {}
+    }
+    parameters
+}
+
+fn parameter(field: &FieldDescriptor, place: &str, schemas: &mut Schemas<'_>) -> Value {
+    let mut schema = schemas.property(field);
+    let description = schema.as_object_mut().and_then(|schema| schema.remove("description"));
+    let mut parameter =
+        json!({"name": field.name(), "in": place, "required": place == "path", "schema": schema});
+    if let Some(description) = description {
+        parameter["description"] = description;
+    }
+    parameter
+}
+
+fn responses(plan: &Plan, schemas: &mut Schemas<'_>) -> Value {
+    let mut responses = Map::new();
+    let schema = schemas.answer(&plan.output);
+    let success = json!({"description": "The result.", "content": {"application/json": {"schema": schema}}});
+    responses.insert(plan.success.as_u16().to_string(), success);
+    let mut refusals = vec!["400", "429", "503", "default"];
+    match plan.rpc.access {
+        Some(Access::Permission(_)) => refusals.extend(["401", "403"]),
+        Some(Access::Authenticated) => refusals.push("401"),
+        _ => {}
+    }
+    if !plan.path_fields.is_empty() {
+        refusals.push("404");
+    }
+    if plan.is_write() {
+        refusals.push("409");
+    }
+    if matches!(plan.rpc.idempotency, Idempotency::KeyOptional | Idempotency::KeyRequired) {
+        refusals.push("422");
+    }
+    if plan.is_public_read() {
+        responses.insert("304".to_owned(), json!({"description": "What you have is still right."}));
+    }
+    for status in refusals {
+        responses
+            .insert(status.to_owned(), json!({"$ref": format!("#/components/responses/{}", name(status))}));
+    }
+    Value::Object(responses)
+}
+
+fn security(plan: &Plan) -> Value {
+    if plan.is_public() { json!([]) } else { json!([{"bearer": []}]) }
+}
+
+/// The header that makes a request repeatable.
+#[must_use]
+pub fn idempotency_key(required: bool) -> Value {
+    json!({
+        "name": "Idempotency-Key", "in": "header", "required": required,
+        "description": "A value of your own for each new request, 1 to 255 visible characters. The same request \
+            sent again with it gets the same answer (`Idempotent-Replayed: true`) and is executed once.",
+        "schema": {"type": "string", "maxLength": 255, "examples": ["7f9c1b34-order-1"]},
+    })
+}
+
+/// The problem responses that operations refer to.
+#[must_use]
+pub fn problems() -> Value {
+    let statuses = ["400", "401", "403", "404", "409", "422", "429", "503", "default"];
+    let responses = statuses.map(|status| {
+        let problem =
+            json!({"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}});
+        (name(status).to_owned(), json!({"description": meaning(status), "content": problem}))
+    });
+    Value::Object(Map::from_iter(responses))
+}
+
+fn name(status: &str) -> &'static str {
+    match status {
+        "400" => "InvalidInput",
+        "401" => "Unauthenticated",
+        "403" => "Forbidden",
+        "404" => "NotFound",
+        "409" => "Rejected",
+        "422" => "KeyReused",
+        "429" => "TooMany",
+        "503" => "Unavailable",
+        _ => "Problem",
+    }
+}
+
+fn meaning(status: &str) -> &'static str {
+    match status {
+        "400" => "The input is malformed or out of range; `errors` says where.",
+        "401" => "No access token, or one that is not valid here.",
+        "403" => "The caller lacks the permission.",
+        "404" => "There is no such thing for this caller.",
+        "409" => {
+            "A rule refused it in the present state, or the first request with this key is still running."
+        }
+        "422" => "The idempotency key was used for another request.",
+        "429" => "Too many requests; `Retry-After` says how long to wait.",
+        "503" => "Cannot answer right now; try again.",
+        _ => "Any other problem.",
+    }
+}
+
+fn first_sentence(text: &str) -> String {
+    let end = text.find(". ").map_or(text.len(), |end| end + 1);
+    text[..end].trim_end_matches('.').to_owned()
+}

@@ -1,0 +1,148 @@
+//! Everything about one routed rpc that can be known before a request arrives: descriptors, field
+//! handles, the path on the wire. Made once at start; a route that cannot work (a placeholder
+//! without a field, no access option) stops the start and not the customer.
+
+use contracts::{Access, HttpRoute, Idempotency, Method, Verb};
+use fault::Fault;
+use http::StatusCode;
+use http::uri::PathAndQuery;
+use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor};
+
+/// How one rpc is served over HTTP.
+#[derive(Debug)]
+pub struct Plan {
+    /// The rpc and its rules.
+    pub rpc: &'static Method,
+    /// Its route.
+    pub route: &'static HttpRoute,
+    /// Its path on the wire.
+    pub wire_path: PathAndQuery,
+    /// The request message.
+    pub input: MessageDescriptor,
+    /// The answer message.
+    pub output: MessageDescriptor,
+    /// Fields that placeholders of the path fill.
+    pub path_fields: Vec<FieldDescriptor>,
+    /// The field `min_position`, which the header `Min-Position` fills too.
+    pub min_position: Option<FieldDescriptor>,
+    /// With an untouched body: where it goes, and where the headers go.
+    pub raw: Option<RawFields>,
+    /// Status of a successful answer.
+    pub success: StatusCode,
+}
+
+/// Where an untouched body and its headers go.
+#[derive(Debug)]
+pub struct RawFields {
+    /// Bytes.
+    pub body: FieldDescriptor,
+    /// Map of strings.
+    pub headers: FieldDescriptor,
+}
+
+impl Plan {
+    /// The plan of `rpc`; `None` when it has no route.
+    ///
+    /// # Errors
+    /// `internal` when the route cannot work.
+    pub fn new(rpc: &'static Method) -> fault::Result<Option<Self>> {
+        let Some(route) = &rpc.http else { return Ok(None) };
+        match rpc.access {
+            None => return Err(broken(rpc, "it has no access option")),
+            Some(Access::Internal) => return Err(broken(rpc, "it is internal")),
+            Some(_) => {}
+        }
+        let input = rpc.descriptor.input();
+        Ok(Some(Self {
+            wire_path: rpc.path.parse().map_err(|_| broken(rpc, "its wire path is malformed"))?,
+            path_fields: path_fields(rpc, route, &input)?,
+            min_position: input.get_field_by_name("min_position"),
+            raw: if route.raw_body { Some(raw_fields(rpc, &input)?) } else { None },
+            success: StatusCode::from_u16(route.success_status)
+                .map_err(|_| broken(rpc, "its success status is none"))?,
+            output: rpc.descriptor.output(),
+            input,
+            rpc,
+            route,
+        }))
+    }
+
+    /// Whether its answers may be kept for others: the same for everybody.
+    #[must_use]
+    pub fn is_public_read(&self) -> bool {
+        self.route.verb == Verb::Get && self.is_public() && self.rpc.idempotency == Idempotency::Safe
+    }
+
+    /// Whether anybody may call it; such an rpc never learns who calls.
+    #[must_use]
+    pub fn is_public(&self) -> bool {
+        self.rpc.access == Some(Access::Public)
+    }
+
+    /// Whether it changes something.
+    #[must_use]
+    pub fn is_write(&self) -> bool {
+        self.rpc.idempotency != Idempotency::Safe
+    }
+}
+
+/// Names of the `{placeholders}` of a path, in order.
+pub fn placeholders(path: &str) -> impl Iterator<Item = &str> {
+    path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'))
+}
+
+fn path_fields(
+    rpc: &Method,
+    route: &HttpRoute,
+    input: &MessageDescriptor,
+) -> fault::Result<Vec<FieldDescriptor>> {
+    let fields = placeholders(&route.path).map(|name| {
+        let field = input.get_field_by_name(name);
+        let scalar = |field: &FieldDescriptor| !field.is_list() && field.kind().as_message().is_none();
+        field.filter(scalar).ok_or_else(|| broken(rpc, "a placeholder names no scalar field"))
+    });
+    fields.collect()
+}
+
+fn raw_fields(rpc: &Method, input: &MessageDescriptor) -> fault::Result<RawFields> {
+    let body = input.get_field_by_name("body").filter(|field| field.kind() == Kind::Bytes);
+    let headers = input.get_field_by_name("headers").filter(FieldDescriptor::is_map);
+    match (body, headers) {
+        (Some(body), Some(headers)) => Ok(RawFields { body, headers }),
+        _ => Err(broken(rpc, "a raw body needs the fields `body` and `headers`")),
+    }
+}
+
+fn broken(rpc: &Method, why: &'static str) -> Fault {
+    Fault::internal(why).with_fact("rpc", &rpc.path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_routed_rpc_has_a_plan() {
+        for rpc in contracts::methods() {
+            let plan = Plan::new(rpc).unwrap_or_else(|fault| panic!("{}: {fault:?}", rpc.path));
+            assert_eq!(plan.is_some(), rpc.http.is_some(), "{}", rpc.path);
+        }
+    }
+
+    #[test]
+    fn an_rpc_without_access_or_for_sister_services_gets_no_plan() {
+        let routed = contracts::methods().iter().find(|rpc| rpc.http.is_some()).unwrap();
+        for access in [None, Some(Access::Internal)] {
+            let rpc: &'static Method = Box::leak(Box::new(Method { access, ..routed.clone() }));
+            assert!(Plan::new(rpc).is_err());
+        }
+    }
+
+    #[test]
+    fn a_placeholder_without_a_field_is_refused() {
+        let routed = contracts::method("/vbwd.wallet.v1.TokenBundleService/GetTokenBundle").unwrap();
+        let route = HttpRoute { path: "/api/v1/{nonsense}".to_owned(), ..routed.http.clone().unwrap() };
+        let rpc: &'static Method = Box::leak(Box::new(Method { http: Some(route), ..routed.clone() }));
+        assert!(Plan::new(rpc).is_err());
+    }
+}

@@ -1,0 +1,1 @@
+//! The edge from the outside, with fake services behind it.
