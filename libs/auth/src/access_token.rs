@@ -117,7 +117,10 @@ impl AccessTokens {
     /// published keys again.
     #[must_use]
     pub fn names_unknown_key(&self, token: &str) -> bool {
-        decode_header(token).ok().and_then(|header| header.kid).is_some_and(|kid| !self.keys.contains_key(&kid))
+        decode_header(token)
+            .ok()
+            .and_then(|header| header.kid)
+            .is_some_and(|kid| !self.keys.contains_key(&kid))
     }
 
     /// The caller that a valid token names.

@@ -105,7 +105,8 @@ impl AssertionKeys {
             iat: now.as_second(),
             exp: now.as_second().saturating_add(LIFE_SECONDS),
         };
-        let token = encode(&Header::new(Algorithm::EdDSA), &claims, &self.0.encoding).map_err(Fault::internal)?;
+        let token =
+            encode(&Header::new(Algorithm::EdDSA), &claims, &self.0.encoding).map_err(Fault::internal)?;
         let token: Arc<str> = token.into();
         self.0.signed.insert(key, Arc::clone(&token));
         Ok(token)

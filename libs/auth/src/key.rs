@@ -24,7 +24,8 @@ pub fn derive_secret(secret: &SecretString, purpose: &str) -> fault::Result<[u8;
 }
 
 pub(crate) fn encoding_key(seed: &[u8; 32]) -> fault::Result<EncodingKey> {
-    let document = SigningKey::from_bytes(seed).to_pkcs8_der().map_err(|_| Fault::internal("pkcs8 encoding"))?;
+    let document =
+        SigningKey::from_bytes(seed).to_pkcs8_der().map_err(|_| Fault::internal("pkcs8 encoding"))?;
     Ok(EncodingKey::from_ed_der(document.as_bytes()))
 }
 

@@ -180,10 +180,7 @@ fn idempotency(value: Option<&Value>) -> Idempotency {
 }
 
 fn text(message: &DynamicMessage, field: &str) -> String {
-    message
-        .get_field_by_name(field)
-        .and_then(|value| value.as_str().map(str::to_owned))
-        .unwrap_or_default()
+    message.get_field_by_name(field).and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
 fn flag(message: &DynamicMessage, field: &str) -> bool {

@@ -53,7 +53,9 @@ impl tower::Service<HttpRequest> for Channel {
         let target = self.0.clone();
         Box::pin(async move {
             let answer = tokio::time::timeout(CALL_TIMEOUT, target.call(request)).await;
-            answer.unwrap_or_else(|_| Err(Fault::new(Code::Timeout, "call_timeout", "No answer in time.").into()))
+            answer.unwrap_or_else(|_| {
+                Err(Fault::new(Code::Timeout, "call_timeout", "No answer in time.").into())
+            })
         })
     }
 }
@@ -143,7 +145,12 @@ pub struct Peer {
 }
 
 impl Peer {
-    pub(crate) fn new(me: &'static str, channel: Channel, keys: AssertionKeys, clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn new(
+        me: &'static str,
+        channel: Channel,
+        keys: AssertionKeys,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         Self { me, channel, keys, clock }
     }
 

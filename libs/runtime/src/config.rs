@@ -98,7 +98,10 @@ impl Default for Nats {
 ///
 /// # Errors
 /// `InvalidInput` with the key that is unknown or does not fit.
-pub fn load<T>(file: Option<&Path>, environment: impl IntoIterator<Item = (String, String)>) -> fault::Result<T>
+pub fn load<T>(
+    file: Option<&Path>,
+    environment: impl IntoIterator<Item = (String, String)>,
+) -> fault::Result<T>
 where
     T: Default + Serialize + DeserializeOwned,
 {
@@ -132,13 +135,18 @@ fn is_configuration(name: &str) -> bool {
 
 fn read_file(file: &Path) -> fault::Result<Value> {
     let shown = file.display().to_string();
-    let text = std::fs::read_to_string(file).map_err(|error| refused(&shown, "unreadable").with_source(error))?;
+    let text =
+        std::fs::read_to_string(file).map_err(|error| refused(&shown, "unreadable").with_source(error))?;
     toml::from_str(&text).map_err(|error| refused(&format!("{shown}: {error}"), "malformed"))
 }
 
 fn refused(key: &str, code: &'static str) -> Fault {
-    Fault::new(Code::InvalidInput, "configuration_invalid", format!("The configuration is wrong: {code}: {key}"))
-        .with_violation(key.to_owned(), code)
+    Fault::new(
+        Code::InvalidInput,
+        "configuration_invalid",
+        format!("The configuration is wrong: {code}: {key}"),
+    )
+    .with_violation(key.to_owned(), code)
 }
 
 type Leaves = BTreeMap<String, (Vec<String>, Value)>;

@@ -113,18 +113,22 @@ async fn prepare(connection: &mut PgConnection, service: &str, password: &str) -
     ];
     for statement in statements {
         connection.execute(AssertSqlSafe(statement)).await.map_err(|error| {
-            Fault::new(fault::Code::Internal, "database_preparation_failed", "Roles or schema could not be made.")
-                .with_fact("service", service)
-                .with_source(error)
+            Fault::new(
+                fault::Code::Internal,
+                "database_preparation_failed",
+                "Roles or schema could not be made.",
+            )
+            .with_fact("service", service)
+            .with_source(error)
         })?;
     }
     Ok(())
 }
 
 fn address(url: &SecretString) -> fault::Result<PgConnectOptions> {
-    url.expose_secret().parse().map_err(|_| {
-        Fault::invalid("/database/url", "malformed", "The database address is malformed.")
-    })
+    url.expose_secret()
+        .parse()
+        .map_err(|_| Fault::invalid("/database/url", "malformed", "The database address is malformed."))
 }
 
 fn role_password(database: &Database) -> &str {

@@ -115,6 +115,7 @@ impl Platform {
         if self.environment != Environment::Production {
             return Ok(());
         }
-        Err(Fault::new(fault::Code::Forbidden, "development_only", "Not in production.").with_fact("what", what))
+        Err(Fault::new(fault::Code::Forbidden, "development_only", "Not in production.")
+            .with_fact("what", what))
     }
 }

@@ -111,11 +111,12 @@ fn exporter(endpoint: &str) -> fault::Result<Option<SdkTracerProvider>> {
     if endpoint.is_empty() {
         return Ok(None);
     }
-    let exporter = opentelemetry_otlp::SpanExporter::builder()
-        .with_tonic()
-        .with_endpoint(endpoint)
-        .build()
-        .map_err(|error| Fault::invalid("/telemetry/otlp_endpoint", "malformed", error.to_string()))?;
+    let exporter =
+        opentelemetry_otlp::SpanExporter::builder()
+            .with_tonic()
+            .with_endpoint(endpoint)
+            .build()
+            .map_err(|error| Fault::invalid("/telemetry/otlp_endpoint", "malformed", error.to_string()))?;
     let resource = opentelemetry_sdk::Resource::builder().with_service_name("vbwd").build();
     Ok(Some(SdkTracerProvider::builder().with_batch_exporter(exporter).with_resource(resource).build()))
 }

@@ -49,7 +49,8 @@ impl Stand {
         let folder = tempfile::tempdir()?;
         open_to_other_users(folder.path())?;
         let port = free()?.port();
-        let postgres = Postgres::start(&PostgresOptions::durable(folder.path().join("postgres"), port, "bench"))?;
+        let postgres =
+            Postgres::start(&PostgresOptions::durable(folder.path().join("postgres"), port, "bench"))?;
         let nats = Nats::ephemeral()?;
         let (gateway, admin, wallet) = (free()?, free()?, free()?);
         let environment = environment(&postgres, &nats, gateway, admin, wallet)?;
@@ -65,7 +66,17 @@ impl Stand {
         let tenant = TenantId::from_uuid(tenant);
         let (users, bundle, folder) = (Vec::new(), String::new(), folder);
         let mut stand = Self {
-            users, bundle, postgres, _nats: nats, _folder: folder, process, environment, gateway, admin, wallet, tenant,
+            users,
+            bundle,
+            postgres,
+            _nats: nats,
+            _folder: folder,
+            process,
+            environment,
+            gateway,
+            admin,
+            wallet,
+            tenant,
         };
         stand.prepare().await?;
         Ok(stand)
@@ -142,8 +153,9 @@ async fn sign_up(connection: &mut Connection, nth: usize) -> anyhow::Result<User
     let password = "correct horse battery staple".to_owned();
     let body = json!({"email": email, "password": password, "display_name": "Bench"});
     connection.post("/api/v1/auth/register", None, None, &body).await?;
-    let (status, answer) =
-        connection.post("/api/v1/auth/login", None, None, &json!({"email": email, "password": password})).await?;
+    let (status, answer) = connection
+        .post("/api/v1/auth/login", None, None, &json!({"email": email, "password": password}))
+        .await?;
     anyhow::ensure!(status.is_success(), "log-in: {status}");
     let answer: serde_json::Value = serde_json::from_slice(&answer)?;
     let token = answer["session"]["access_token"].as_str().context("a token")?.to_owned();
@@ -158,9 +170,8 @@ fn environment(
     wallet: SocketAddr,
 ) -> anyhow::Result<Vec<(String, String)>> {
     let sandbox = free()?;
-    let unlimited = ["READ", "WRITE", "LOGIN", "WEBHOOK"].map(|class| {
-        (format!("VBWD_GATEWAY_RATES_{class}_PER_MINUTE"), "100000000".to_owned())
-    });
+    let unlimited = ["READ", "WRITE", "LOGIN", "WEBHOOK"]
+        .map(|class| (format!("VBWD_GATEWAY_RATES_{class}_PER_MINUTE"), "100000000".to_owned()));
     let pairs = [
         ("VBWD_ENVIRONMENT", "development".to_owned()),
         ("VBWD_DATABASE_URL", postgres.url()),

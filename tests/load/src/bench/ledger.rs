@@ -1,5 +1,7 @@
 //! The ledger: unary posts over gRPC at several numbers in flight.
 
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +17,7 @@ const ACCOUNTS: usize = 1_000;
 
 struct Post {
     client: LedgerServiceClient<Channel>,
-    assertion: Arc<std::cell::RefCell<String>>,
+    assertion: Rc<RefCell<String>>,
     stand: Arc<Accounts>,
 }
 
@@ -49,13 +51,14 @@ pub async fn unary(stand: &Stand, time: Duration, figures: &mut Figures) -> anyh
     for _ in 0..4 {
         channels.push(stand.ledger_channel().await?);
     }
-    let assertion = Arc::new(std::cell::RefCell::new(stand.assertion()?));
-    let accounts = Arc::new(open_accounts(&channels[0], &assertion.borrow()).await?);
+    let assertion = Rc::new(RefCell::new(stand.assertion()?));
+    let first = stand.assertion()?;
+    let accounts = Arc::new(open_accounts(&channels[0], &first).await?);
     for in_flight in [1_usize, 8, 64, 512] {
         *assertion.borrow_mut() = stand.assertion()?;
         let workers = (0..in_flight).map(|nth| Post {
             client: LedgerServiceClient::new(channels[nth % channels.len()].clone()),
-            assertion: Arc::clone(&assertion),
+            assertion: Rc::clone(&assertion),
             stand: Arc::clone(&accounts),
         });
         let run = workload::run(workers.collect(), time).await?;
