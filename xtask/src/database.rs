@@ -3,8 +3,8 @@
 //! What this command started is stopped again when the command fails; what was running before is
 //! left alone.
 
-use anyhow::{Context, Result};
-use servers::{Nats, NatsOptions, Postgres, PostgresOptions};
+use anyhow::{Result, anyhow};
+use servers::{Nats, NatsOptions, Postgres, PostgresOptions, ServerError};
 
 use crate::console;
 use crate::place::Place;
@@ -34,7 +34,7 @@ pub fn start(place: &Place, ports: &mut Ports, secrets: &Secrets) -> Result<Star
         console::note(&format!("PostgreSQL already runs on port {}", found.port));
         ports.postgres = found.port;
     } else {
-        let server = Postgres::start(&options).context(hint("VBWD_UP_POSTGRES_PORT"))?;
+        let server = Postgres::start(&options).map_err(|error| advise(error, "VBWD_UP_POSTGRES_PORT"))?;
         console::note(&format!("PostgreSQL {} runs on port {}", server.major_version(), server.port()));
         started.postgres = Some(server);
     }
@@ -43,7 +43,7 @@ pub fn start(place: &Place, ports: &mut Ports, secrets: &Secrets) -> Result<Star
         console::note(&format!("NATS already runs on port {}", found.port));
         ports.nats = found.port;
     } else {
-        let server = Nats::start(&options).context(hint("VBWD_UP_NATS_PORT"))?;
+        let server = Nats::start(&options).map_err(|error| advise(error, "VBWD_UP_NATS_PORT"))?;
         console::note(&format!("NATS runs on port {}", server.port()));
         started.nats = Some(server);
     }
@@ -68,6 +68,17 @@ fn postgres_options(place: &Place, ports: &Ports, secrets: &Secrets) -> Result<P
     Ok(PostgresOptions { log_file, ..options })
 }
 
-fn hint(variable: &str) -> String {
-    format!("A server did not start (another port: {variable}=…; afresh: make reset)")
+/// The error, and what to do about it here.
+fn advise(error: ServerError, variable: &str) -> anyhow::Error {
+    match &error {
+        ServerError::PortTaken { .. } => {
+            anyhow!("{error} Stop it, or choose another port with {variable}=….")
+        }
+        ServerError::BrokenData { .. }
+        | ServerError::OtherVersion { .. }
+        | ServerError::DidNotStart { .. } => {
+            anyhow!("{error}\nIf the data may be lost, make reset starts afresh.")
+        }
+        _ => error.into(),
+    }
 }

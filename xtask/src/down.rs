@@ -41,7 +41,7 @@ pub fn logs(place: &Place) -> Result<()> {
 
 fn stop_all(place: &Place) -> Result<bool> {
     let mut stopped = false;
-    if let Some(mut process) = vbwd::find_running(place)? {
+    if let Some(mut process) = vbwd::find_running(place) {
         console::step("Draining vbwd");
         if !vbwd::drain(&mut process) {
             console::note("it did not end in time and was killed");

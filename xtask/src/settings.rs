@@ -1,8 +1,12 @@
 //! The configuration of the fleet that `make up` starts. The one place where its names are written.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
+use crate::place::Place;
 use crate::secrets::Secrets;
+use crate::shell;
+
+const REMEMBERED: &str = "ports";
 
 /// The ports of a developer's fleet, all on 127.0.0.1.
 #[derive(Debug, Clone)]
@@ -29,6 +33,27 @@ impl Ports {
             admin: port("VBWD_UP_ADMIN_PORT", 7481)?,
             sandbox: port("VBWD_UP_SANDBOX_PORT", 7490)?,
         })
+    }
+
+    /// The ports with which the running fleet was started.
+    pub fn of_last_start(place: &Place) -> Result<Self> {
+        let text = shell::read(&place.run_file(REMEMBERED))?;
+        let ports: Vec<u16> = text.split_whitespace().filter_map(|port| port.parse().ok()).collect();
+        let [postgres, nats, gateway, admin, sandbox] = ports[..] else {
+            bail!(
+                "{} is damaged; make down, then make up writes it again.",
+                place.run_file(REMEMBERED).display()
+            );
+        };
+        Ok(Self { postgres, nats, gateway, admin, sandbox })
+    }
+
+    /// Keeps them for [`Ports::of_last_start`].
+    pub fn remember(&self, place: &Place) -> Result<()> {
+        let Self { postgres, nats, gateway, admin, sandbox } = self;
+        let path = place.run_file(REMEMBERED);
+        std::fs::write(&path, format!("{postgres} {nats} {gateway} {admin} {sandbox}\n"))
+            .with_context(|| format!("cannot write {}", path.display()))
     }
 
     /// The ports that `vbwd` itself opens, with the variable that changes each.

@@ -22,8 +22,8 @@ pub fn run(place: &Place) -> Result<()> {
     let start = Instant::now();
     let _lock = place.lock()?;
     let mut ports = Ports::from_environment()?;
-    if is_running(place, &ports)? {
-        return Ok(());
+    if let Some(process) = vbwd::find_running(place) {
+        return already_running(&Ports::of_last_start(place)?, process.id());
     }
     check_ports(&ports)?;
     packages::ensure_servers()?;
@@ -38,6 +38,7 @@ pub fn run(place: &Place) -> Result<()> {
     let serving = console::timed("Starting the fleet", || fleet.serve())?;
     console::timed("Seeding the demo tenant", || fleet.run(&["seed", "demo"]))?;
 
+    ports.remember(place)?;
     serving.leave_running();
     servers.leave_running();
     console::step(&format!("Ready after {}", console::seconds(start.elapsed())));
@@ -45,18 +46,16 @@ pub fn run(place: &Place) -> Result<()> {
     Ok(())
 }
 
-fn is_running(place: &Place, ports: &Ports) -> Result<bool> {
-    let Some(process) = vbwd::find_running(place)? else { return Ok(false) };
+fn already_running(ports: &Ports, pid: i32) -> Result<()> {
     if !vbwd::is_ready(ports.admin) {
+        let admin = ports.admin;
         bail!(
-            "vbwd runs (process {}), but port {} does not say that it is ready. See make logs; make down stops it.",
-            process.id(),
-            ports.admin
+            "vbwd runs (process {pid}), but port {admin} does not say that it is ready. See make logs; make down stops it."
         );
     }
     console::step("Already running; make down && make up starts the present build");
     print_addresses(ports);
-    Ok(true)
+    Ok(())
 }
 
 fn check_ports(ports: &Ports) -> Result<()> {

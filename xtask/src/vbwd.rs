@@ -52,10 +52,14 @@ impl Vbwd {
         let mut keeper = Keeper::start(None, Signal::TERM)?;
         let process = Process::spawn(&mut command, &self.program.display().to_string())?;
         keeper.watch(Some(process.id()));
-        std::fs::write(&self.pid_file, process.id().to_string())?;
+        std::fs::write(&self.pid_file, format!("{}\n{}\n", process.id(), self.program.display()))?;
         let mut serving = Serving { process: Some(process), _keeper: keeper };
-        self.wait_ready(&mut serving).with_context(|| self.last_words(begins_at))?;
-        Ok(serving)
+        match self.wait_ready(&mut serving) {
+            Ok(()) => Ok(serving),
+            Err(error) => {
+                bail!("{error} Its log {} ends with:\n{}", self.log.display(), self.last_words(begins_at))
+            }
+        }
     }
 
     fn command(&self) -> Command {
@@ -69,7 +73,7 @@ impl Vbwd {
         let mut next_note = Duration::from_secs(3);
         while start.elapsed() < Duration::from_secs(READY_SECONDS) {
             if serving.process.as_mut().is_none_or(|process| !process.is_alive()) {
-                bail!("vbwd ended during its start");
+                bail!("vbwd ended during its start.");
             }
             if is_ready(self.admin_port) {
                 return Ok(());
@@ -80,7 +84,7 @@ impl Vbwd {
             }
             std::thread::sleep(Duration::from_millis(20));
         }
-        bail!("vbwd was not ready after {READY_SECONDS} s: {}", not_ready_because(self.admin_port))
+        bail!("vbwd was not ready after {READY_SECONDS} s ({}).", not_ready_because(self.admin_port))
     }
 
     fn last_words(&self, begins_at: u64) -> String {
@@ -88,8 +92,7 @@ impl Vbwd {
         let from = usize::try_from(begins_at).unwrap_or_default();
         let text = String::from_utf8_lossy(all.get(from..).unwrap_or_default()).into_owned();
         let lines: Vec<&str> = text.lines().collect();
-        let tail = lines[lines.len().saturating_sub(TAIL_LINES)..].join("\n");
-        format!("vbwd is not ready. The log {} ends with:\n{tail}\n", self.log.display())
+        lines[lines.len().saturating_sub(TAIL_LINES)..].iter().map(|line| format!("  {line}\n")).collect()
     }
 }
 
@@ -115,10 +118,10 @@ impl Drop for Serving {
 }
 
 /// The `vbwd` of this checkout that an earlier command left running.
-pub fn find_running(place: &Place) -> Result<Option<Process>> {
-    let Ok(text) = std::fs::read_to_string(place.run_file("vbwd.pid")) else { return Ok(None) };
-    let Ok(pid) = text.trim().parse() else { return Ok(None) };
-    Ok(Process::find(pid, &program(place)?.display().to_string()))
+pub fn find_running(place: &Place) -> Option<Process> {
+    let text = std::fs::read_to_string(place.run_file("vbwd.pid")).ok()?;
+    let (pid, program) = text.trim().split_once('\n')?;
+    Process::find(pid.parse().ok()?, program)
 }
 
 /// Asks it to drain and waits; false when it had to be killed.
