@@ -1,0 +1,3 @@
+//! Read models, written in the commit of their events.
+
+pub(crate) mod invoices;

@@ -1,0 +1,7 @@
+//! What this service does about its own events.
+
+mod aftermath;
+mod delivery;
+mod refunds;
+
+pub(crate) use aftermath::Aftermath;

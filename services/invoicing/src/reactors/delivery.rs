@@ -1,0 +1,114 @@
+//! Delivering what was paid, taking back what was refunded, releasing what was given up.
+
+use eventstore::{CommandContext, Loaded};
+use fault::Fault;
+use futures::future::join_all;
+use ids::{InvoiceId, UserId};
+use invoicing_domain::{
+    Invoice, InvoiceCommand, Line, LineStatus, MarkLineFulfilled, MarkLineReversed, MarkLineUnfulfillable,
+    Status,
+};
+use kernel::StoredEvent;
+
+use super::Aftermath;
+use crate::metrics;
+
+impl Aftermath {
+    /// Asks the sellers for every pending line of a paid invoice, and records what they answered in
+    /// one commit. Lines whose seller cannot answer now are asked for again.
+    pub(super) async fn deliver(&self, stored: &StoredEvent, id: InvoiceId) -> fault::Result<()> {
+        let invoice = self.book.load(stored.tenant, id).await?;
+        if invoice.state.status() != Status::Paid {
+            return Ok(()); // refunded in the meantime: nothing more is delivered
+        }
+        let context = self.book.because_of(stored, "deliver");
+        let whom = (id, user(&invoice)?);
+        let pending = lines(&invoice, LineStatus::Pending);
+        let asked = join_all(pending.iter().map(|line| self.sellers.fulfil(&context, whom, line))).await;
+        let (commands, trouble) = sorted(pending, asked, delivered);
+        self.record(&context, id, &commands).await?;
+        trouble.map_or(Ok(()), Err)
+    }
+
+    /// Takes back every delivered line of a refunded invoice.
+    pub(super) async fn take_back(&self, stored: &StoredEvent, id: InvoiceId) -> fault::Result<()> {
+        let invoice = self.book.load(stored.tenant, id).await?;
+        let context = self.book.because_of(stored, "take_back");
+        let whom = (id, user(&invoice)?);
+        let delivered = lines(&invoice, LineStatus::Fulfilled);
+        let asked = join_all(delivered.iter().map(|line| self.sellers.reverse(&context, whom, line))).await;
+        let (commands, trouble) = sorted(delivered, asked, taken_back);
+        self.record(&context, id, &commands).await?;
+        trouble.map_or(Ok(()), Err)
+    }
+
+    /// Releases the holds of an invoice that was given up.
+    pub(super) async fn release(&self, stored: &StoredEvent, id: InvoiceId) -> fault::Result<()> {
+        let invoice = self.book.load(stored.tenant, id).await?;
+        let context = self.book.because_of(stored, "release");
+        let held = invoice.state.lines().iter().map(|line| (&line.sold.kind, line.sold.line_id));
+        let released = join_all(held.map(|(kind, line)| self.sellers.release(&context, kind, line))).await;
+        released.into_iter().collect()
+    }
+
+    async fn record(
+        &self,
+        context: &CommandContext,
+        id: InvoiceId,
+        commands: &[InvoiceCommand],
+    ) -> fault::Result<()> {
+        if commands.is_empty() {
+            return Ok(());
+        }
+        self.book.execute(context, id, commands).await.map(drop)
+    }
+}
+
+/// What the answers ask of the invoice, and the first trouble that must be tried again.
+fn sorted(
+    lines: Vec<&Line>,
+    answers: Vec<fault::Result<String>>,
+    command: fn(&Line, fault::Result<String>) -> fault::Result<InvoiceCommand>,
+) -> (Vec<InvoiceCommand>, Option<Fault>) {
+    let (mut commands, mut trouble) = (Vec::new(), None);
+    for (line, answer) in lines.into_iter().zip(answers) {
+        match command(line, answer) {
+            Ok(command) => commands.push(command),
+            Err(fault) => trouble = trouble.or(Some(fault)),
+        }
+    }
+    (commands, trouble)
+}
+
+fn delivered(line: &Line, answer: fault::Result<String>) -> fault::Result<InvoiceCommand> {
+    let line_id = line.sold.line_id;
+    match answer {
+        Ok(receipt) => {
+            metrics::line("fulfilled");
+            Ok(InvoiceCommand::MarkLineFulfilled(MarkLineFulfilled { line_id, receipt }))
+        }
+        Err(fault) if fault.is_transient() => Err(fault),
+        Err(refusal) => {
+            metrics::line("unfulfillable");
+            let reason = refusal.reason().to_owned();
+            Ok(InvoiceCommand::MarkLineUnfulfillable(MarkLineUnfulfillable { line_id, reason }))
+        }
+    }
+}
+
+/// A seller that refuses to take something back leaves a dead letter: the money is gone, the goods
+/// are not, and somebody must look at it.
+fn taken_back(line: &Line, answer: fault::Result<String>) -> fault::Result<InvoiceCommand> {
+    let receipt = answer?;
+    metrics::line("reversed");
+    Ok(InvoiceCommand::MarkLineReversed(MarkLineReversed { line_id: line.sold.line_id, receipt }))
+}
+
+fn lines(invoice: &Loaded<Invoice>, status: LineStatus) -> Vec<&Line> {
+    invoice.state.lines().iter().filter(|line| line.status == status).collect()
+}
+
+fn user(invoice: &Loaded<Invoice>) -> fault::Result<UserId> {
+    let opened = invoice.state.opened().ok_or_else(|| Fault::internal("an event of an unopened invoice"))?;
+    Ok(opened.user_id)
+}
