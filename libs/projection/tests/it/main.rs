@@ -1,0 +1,6 @@
+//! Tails and timers against a real PostgreSQL.
+
+mod fixtures;
+mod projections;
+mod reactors;
+mod timers;
