@@ -1,0 +1,243 @@
+//! Services that say what they saw.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use auth::Jwk;
+use contracts::vbwd::identity::v1::auth_service_server::AuthService;
+use contracts::vbwd::identity::v1::tenant_service_server::TenantService;
+use contracts::vbwd::identity::v1::*;
+use contracts::vbwd::invoicing::v1::checkout_service_server::CheckoutService;
+use contracts::vbwd::invoicing::v1::*;
+use contracts::vbwd::payments::v1::webhook_service_server::WebhookService;
+use contracts::vbwd::payments::v1::{ReceiveWebhookRequest, ReceiveWebhookResponse};
+use contracts::vbwd::wallet::v1::token_bundle_service_server::TokenBundleService;
+use contracts::vbwd::wallet::v1::wallet_service_server::WalletService;
+use contracts::vbwd::wallet::v1::*;
+use fault::Fault;
+use ids::TenantId;
+use tonic::{Request, Response, Status};
+
+type Answer<T> = Result<Response<T>, Status>;
+
+fn not_faked<T>() -> Answer<T> {
+    Err(Status::unimplemented("not faked"))
+}
+
+/// What all fakes share with the test.
+#[derive(Default)]
+pub struct Seen {
+    pub hosts: Mutex<Vec<(String, TenantId)>>,
+    pub keys: Mutex<Vec<Jwk>>,
+    pub identity_is_down: Mutex<bool>,
+    pub key_fetches: AtomicU32,
+    pub bundle_lists: AtomicU32,
+    pub checkouts: AtomicU32,
+    pub operations: Mutex<Vec<String>>,
+    pub traceparents: Mutex<Vec<String>>,
+}
+
+impl Seen {
+    fn up(&self) -> Result<(), Status> {
+        if *self.identity_is_down.lock().unwrap() {
+            return Err(Fault::unavailable("database_unreachable", "down").into());
+        }
+        Ok(())
+    }
+}
+
+#[derive(Clone)]
+pub struct Fake(pub Arc<Seen>);
+
+#[tonic::async_trait]
+impl TenantService for Fake {
+    async fn resolve_tenant(&self, request: Request<ResolveTenantRequest>) -> Answer<ResolveTenantResponse> {
+        self.0.up()?;
+        assert!(auth::caller(&request)?.is_service());
+        let host = request.into_inner().host;
+        let known = self.0.hosts.lock().unwrap().iter().find(|(name, _)| *name == host).map(|(_, id)| *id);
+        let tenant = known.ok_or_else(|| Fault::not_found("tenant"))?;
+        Ok(Response::new(ResolveTenantResponse { tenant_id: tenant.to_string(), ..Default::default() }))
+    }
+}
+
+#[tonic::async_trait]
+impl AuthService for Fake {
+    async fn get_jwks(&self, _: Request<GetJwksRequest>) -> Answer<GetJwksResponse> {
+        self.0.up()?;
+        self.0.key_fetches.fetch_add(1, Ordering::SeqCst);
+        let published = self.0.keys.lock().unwrap().clone();
+        let keys = published.iter().map(|jwk| JsonWebKey {
+            kty: "OKP".to_owned(),
+            crv: "Ed25519".to_owned(),
+            x: jwk.x.clone(),
+            kid: jwk.kid.clone(),
+            r#use: "sig".to_owned(),
+            alg: "EdDSA".to_owned(),
+        });
+        Ok(Response::new(GetJwksResponse { keys: keys.collect() }))
+    }
+
+    /// Says the caller's address as the session's token.
+    async fn log_in(&self, request: Request<LogInRequest>) -> Answer<LogInResponse> {
+        let origin = auth::caller(&request)?.origin.clone().unwrap_or_default();
+        let session = Session { access_token: origin, ..Session::default() };
+        Ok(Response::new(LogInResponse { session: Some(session) }))
+    }
+
+    async fn get_me(&self, request: Request<GetMeRequest>) -> Answer<GetMeResponse> {
+        let caller = auth::caller(&request)?;
+        let user = User { user_id: caller.user()?.to_string(), ..User::default() };
+        let permissions = caller.permissions.iter().map(str::to_owned).collect();
+        Ok(Response::new(GetMeResponse { user: Some(user), permissions }))
+    }
+
+    async fn register(&self, _: Request<RegisterRequest>) -> Answer<RegisterResponse> {
+        panic!("a bug in a handler")
+    }
+
+    async fn refresh(&self, _: Request<RefreshRequest>) -> Answer<RefreshResponse> {
+        not_faked()
+    }
+
+    async fn log_out(&self, _: Request<LogOutRequest>) -> Answer<LogOutResponse> {
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        not_faked()
+    }
+
+    async fn rotate_signing_key(
+        &self,
+        _: Request<RotateSigningKeyRequest>,
+    ) -> Answer<RotateSigningKeyResponse> {
+        not_faked()
+    }
+}
+
+#[tonic::async_trait]
+impl WalletService for Fake {
+    async fn get_my_balance(&self, request: Request<GetMyBalanceRequest>) -> Answer<GetMyBalanceResponse> {
+        let traceparent = request.metadata().get("traceparent").unwrap().to_str().unwrap().to_owned();
+        self.0.traceparents.lock().unwrap().push(traceparent);
+        let caller = auth::caller(&request)?;
+        let balance = Balance {
+            account_id: caller.user()?.to_string(),
+            asset: caller.tenant.to_string(),
+            posted: 9_007_199_254_740_993,
+            position: request.get_ref().min_position.clone(),
+            ..Balance::default()
+        };
+        Ok(Response::new(GetMyBalanceResponse { balances: vec![balance] }))
+    }
+
+    /// As many entries as a page shall have.
+    async fn list_my_entries(&self, request: Request<ListMyEntriesRequest>) -> Answer<ListMyEntriesResponse> {
+        let size = usize::try_from(request.get_ref().page_size).unwrap();
+        let entry = Entry { reference: "invoice/0198c5a0".to_owned(), ..Entry::default() };
+        Ok(Response::new(ListMyEntriesResponse { entries: vec![entry; size], next_cursor: String::new() }))
+    }
+}
+
+#[tonic::async_trait]
+impl TokenBundleService for Fake {
+    async fn list_token_bundles(
+        &self,
+        _: Request<ListTokenBundlesRequest>,
+    ) -> Answer<ListTokenBundlesResponse> {
+        let nth = self.0.bundle_lists.fetch_add(1, Ordering::SeqCst);
+        let bundle = TokenBundle { name: format!("list {nth}"), ..TokenBundle::default() };
+        Ok(Response::new(ListTokenBundlesResponse { bundles: vec![bundle] }))
+    }
+
+    async fn get_token_bundle(
+        &self,
+        request: Request<GetTokenBundleRequest>,
+    ) -> Answer<GetTokenBundleResponse> {
+        Err(Fault::not_found("bundle").with_fact("bundle_id", &request.get_ref().bundle_id).into())
+    }
+
+    async fn list_all_token_bundles(
+        &self,
+        _: Request<ListAllTokenBundlesRequest>,
+    ) -> Answer<ListAllTokenBundlesResponse> {
+        Ok(Response::new(ListAllTokenBundlesResponse::default()))
+    }
+
+    async fn create_token_bundle(
+        &self,
+        request: Request<CreateTokenBundleRequest>,
+    ) -> Answer<CreateTokenBundleResponse> {
+        let asked = request.into_inner();
+        let bundle = TokenBundle { name: asked.name, prices: asked.prices, ..TokenBundle::default() };
+        Ok(Response::new(CreateTokenBundleResponse { bundle: Some(bundle) }))
+    }
+
+    async fn update_token_bundle(
+        &self,
+        _: Request<UpdateTokenBundleRequest>,
+    ) -> Answer<UpdateTokenBundleResponse> {
+        not_faked()
+    }
+
+    async fn delete_token_bundle(
+        &self,
+        _: Request<DeleteTokenBundleRequest>,
+    ) -> Answer<DeleteTokenBundleResponse> {
+        Ok(Response::new(DeleteTokenBundleResponse {}))
+    }
+}
+
+#[tonic::async_trait]
+impl CheckoutService for Fake {
+    /// Counts; the country decides how it ends.
+    async fn create_checkout(
+        &self,
+        request: Request<CreateCheckoutRequest>,
+    ) -> Answer<CreateCheckoutResponse> {
+        let nth = self.0.checkouts.fetch_add(1, Ordering::SeqCst);
+        let operation = request.metadata().get("vbwd-operation-id").unwrap().to_str().unwrap().to_owned();
+        self.0.operations.lock().unwrap().push(operation.clone());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let asked = request.into_inner();
+        match asked.billing_country.as_str() {
+            "XX" => return Err(Fault::rejected("bundle_inactive", "Not on sale.").into()),
+            "YY" if nth == 0 => return Err(Fault::unavailable("database_unreachable", "down").into()),
+            "ZZ" => tokio::time::sleep(Duration::from_secs(60)).await,
+            _ => {}
+        }
+        let lines = asked.lines.into_iter().map(|line| InvoiceLine {
+            kind: line.kind,
+            item_id: line.item_id,
+            quantity: line.quantity,
+            ..InvoiceLine::default()
+        });
+        let invoice = Invoice {
+            invoice_id: operation,
+            number: format!("{nth}"),
+            status: InvoiceStatus::Open.into(),
+            lines: lines.collect(),
+            ..Invoice::default()
+        };
+        Ok(Response::new(CreateCheckoutResponse { invoice: Some(invoice), ..Default::default() }))
+    }
+
+    async fn preview_checkout(&self, _: Request<PreviewCheckoutRequest>) -> Answer<PreviewCheckoutResponse> {
+        let fault = Fault::invalid("/lines/0/quantity", "out_of_range", "A quantity is 1 to 1000000.");
+        Err(fault.with_fact("maximum", 1_000_000).into())
+    }
+}
+
+#[tonic::async_trait]
+impl WebhookService for Fake {
+    /// Says what it was signed with.
+    async fn receive_webhook(
+        &self,
+        request: Request<ReceiveWebhookRequest>,
+    ) -> Answer<ReceiveWebhookResponse> {
+        assert!(auth::caller(&request)?.is_anonymous());
+        let call = request.into_inner();
+        let signature = call.headers.get("x-signature").cloned().unwrap_or_default();
+        let outcome = format!("{} {signature} {}", call.provider, String::from_utf8_lossy(&call.body));
+        Ok(Response::new(ReceiveWebhookResponse { outcome }))
+    }
+}
