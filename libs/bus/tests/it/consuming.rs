@@ -37,7 +37,9 @@ async fn duplicates_have_no_second_effect() {
     world.pay(TenantId::new(), &[new_uuid(), new_uuid()], 20).await;
     world.bus.ensure_stream().await.unwrap();
     // Without a message id the broker does not know the duplicates; and in reverse, for bad measure.
-    let mut stored = world.store().events_after(kernel::Position::START, 100).await.unwrap();
+    let read = || async { world.store().events_after(kernel::Position::START, 100).await.unwrap() };
+    until(PATIENCE, || async { read().await.len() == 20 }).await;
+    let mut stored = read().await;
     stored.extend(stored.clone().into_iter().rev());
     for event in &stored {
         for outbound in published(event).unwrap() {
