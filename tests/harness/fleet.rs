@@ -109,7 +109,11 @@ pub fn config(database: &TestDatabase, nats: &Nats) -> Config {
     config.nats.url = Secret::from(nats.url().as_str());
     config.admin.listen = free_address();
     config.gateway.listen = free_address();
-    config.sandbox.listen = free_address();
+    config.sandbox.listen = free_address().to_string();
+    let rates = &mut config.gateway.rates;
+    for rate in [&mut rates.read, &mut rates.write, &mut rates.login, &mut rates.webhook] {
+        rate.per_minute = 0; // tests of limits set their own
+    }
     "warn".clone_into(&mut config.telemetry.log_filter);
     super::processes::point_at_each_other(&mut config);
     config

@@ -96,10 +96,18 @@ fn variables(config: &Config) -> BTreeMap<String, String> {
         ("VBWD_NATS_URL".to_owned(), secret(&config.nats.url)),
         ("VBWD_FLEET_SECRET".to_owned(), secret(&config.fleet.secret)),
         ("VBWD_GATEWAY_LISTEN".to_owned(), config.gateway.listen.to_string()),
-        ("VBWD_SANDBOX_LISTEN".to_owned(), config.sandbox.listen.to_string()),
+        ("VBWD_SANDBOX_LISTEN".to_owned(), config.sandbox.listen.clone()),
+        ("VBWD_SANDBOX_WEBHOOK_URL".to_owned(), config.sandbox.webhook_url.clone()),
+        (
+            "VBWD_PAYMENTS_PROVIDERS_SANDBOX_BASE_URL".to_owned(),
+            config.payments.providers.sandbox.base_url.clone(),
+        ),
         ("VBWD_TELEMETRY_LOG_FILTER".to_owned(), "error".to_owned()),
         ("RUST_BACKTRACE".to_owned(), "1".to_owned()),
     ]);
+    for class in ["READ", "WRITE", "LOGIN", "WEBHOOK"] {
+        variables.insert(format!("VBWD_GATEWAY_RATES_{class}_PER_MINUTE"), "0".to_owned());
+    }
     for role in Role::ALL {
         if let Some(endpoint) = config.services.of(role) {
             let name = format!("VBWD_SERVICES_{}_ADDRESS", role.name().to_uppercase());
@@ -114,4 +122,7 @@ fn secret(secret: &runtime::config::Secret) -> String {
 }
 
 /// Tells payments where the sandbox provider is and the provider where its webhooks go.
-pub fn point_at_each_other(_config: &mut Config) {}
+pub fn point_at_each_other(config: &mut Config) {
+    config.sandbox.webhook_url = format!("http://{}/api/v1/webhooks/sandbox", config.gateway.listen);
+    config.payments.providers.sandbox.base_url = format!("http://{}", config.sandbox.listen);
+}

@@ -78,6 +78,8 @@ pub fn of_vbwd(ports: &Ports, secrets: &Secrets, database_url: &str) -> Vec<(&'s
         ("VBWD_GATEWAY_LISTEN", local(ports.gateway)),
         ("VBWD_ADMIN_LISTEN", local(ports.admin)),
         ("VBWD_SANDBOX_LISTEN", local(ports.sandbox)),
+        ("VBWD_SANDBOX_WEBHOOK_URL", format!("http://{}/api/v1/webhooks/sandbox", local(ports.gateway))),
+        ("VBWD_PAYMENTS_PROVIDERS_SANDBOX_BASE_URL", format!("http://{}", local(ports.sandbox))),
     ]
 }
 

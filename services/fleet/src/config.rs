@@ -129,7 +129,16 @@ impl Config {
         if self.database.role_password.is_empty() {
             return Err(wrong("database.role_password", "is missing; set VBWD_DATABASE_ROLE_PASSWORD"));
         }
-        Ok(())
+        self.validate_parts()
+    }
+
+    fn validate_parts(&self) -> fault::Result<()> {
+        self.gateway.validate()?;
+        self.identity.validate()?;
+        self.wallet.validate()?;
+        self.invoicing.validate()?;
+        self.payments.validate()?;
+        self.sandbox.validate()
     }
 }
 

@@ -181,9 +181,11 @@ fn environment(
         ("VBWD_GATEWAY_LISTEN", gateway.to_string()),
         ("VBWD_ADMIN_LISTEN", admin.to_string()),
         ("VBWD_SANDBOX_LISTEN", sandbox.to_string()),
+        ("VBWD_SANDBOX_WEBHOOK_URL", format!("http://{gateway}/api/v1/webhooks/sandbox")),
+        ("VBWD_PAYMENTS_PROVIDERS_SANDBOX_BASE_URL", format!("http://{sandbox}")),
         ("VBWD_SERVICES_WALLET_LISTEN", wallet.to_string()),
         ("VBWD_TELEMETRY_LOG_FILTER", "error".to_owned()),
-        ("VBWD_IDENTITY_ACCESS_TOKEN_SECONDS", "3600".to_owned()),
+        ("VBWD_IDENTITY_ACCESS_TOKEN_LIFE_SECONDS", "3600".to_owned()),
     ];
     let pairs = pairs.into_iter().map(|(name, value)| (name.to_owned(), value));
     Ok(pairs.chain(unlimited).collect())
