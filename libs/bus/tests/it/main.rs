@@ -1,4 +1,5 @@
 //! The bus against a real PostgreSQL and a real nats-server, which is killed now and then.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
 
 mod consuming;
 mod fixtures;

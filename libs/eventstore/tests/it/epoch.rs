@@ -14,7 +14,7 @@ async fn record(database: &TestStore) -> Position {
 }
 
 async fn repair(database: &TestStore) -> bool {
-    repair_epoch(&mut *database.superuser.acquire().await.unwrap()).await.unwrap()
+    repair_epoch(&mut database.superuser.acquire().await.unwrap()).await.unwrap()
 }
 
 #[tokio::test]

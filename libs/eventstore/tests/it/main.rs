@@ -1,4 +1,5 @@
 //! The store against a real PostgreSQL, and the twin beside it.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
 
 mod concurrency;
 mod conformance;
