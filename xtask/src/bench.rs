@@ -12,7 +12,7 @@ use crate::shell;
 
 /// Runs the verb.
 pub fn run(place: &Place) -> Result<()> {
-    packages::ensure_servers()?;
+    packages::ensure_servers(place)?;
     console::timed("Building with optimisation (the first time takes many minutes)", || {
         let mut command = shell::cargo(place);
         shell::run(

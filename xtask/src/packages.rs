@@ -5,17 +5,14 @@
 //! printed instead, and the exit code is 2.
 
 use std::fmt;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::MetadataExt;
 use std::process::Command;
 
 use anyhow::{Context, Result};
 
 use crate::console;
+use crate::place::Place;
 use crate::shell;
-
-const POLICY: &str = "/usr/sbin/policy-rc.d";
-const CREATE_CLUSTER: &str = "/etc/postgresql-common/createcluster.conf";
 
 /// Packages that an ordinary user has to have installed.
 #[derive(Debug)]
@@ -35,7 +32,7 @@ impl fmt::Display for Missing {
 impl std::error::Error for Missing {}
 
 /// Makes sure that PostgreSQL and NATS are installed.
-pub fn ensure_servers() -> Result<()> {
+pub fn ensure_servers(place: &Place) -> Result<()> {
     let missing = missing_servers()?;
     if missing.is_empty() {
         return Ok(());
@@ -43,7 +40,7 @@ pub fn ensure_servers() -> Result<()> {
     if !is_root()? || !shell::is_on_path("apt-get") {
         return Err(Missing(missing).into());
     }
-    console::timed(&format!("Installing {}", missing.join(" ")), || install(&missing))?;
+    console::timed(&format!("Installing {}", missing.join(" ")), || install(place, &missing))?;
     match missing_servers()? {
         still if still.is_empty() => Ok(()),
         still => Err(Missing(still).into()),
@@ -64,61 +61,8 @@ fn is_root() -> Result<bool> {
     Ok(std::fs::metadata("/proc/self").context("cannot read /proc")?.uid() == 0)
 }
 
-fn install(packages: &[&'static str]) -> Result<()> {
-    let no_daemons = TemporaryFile::write(Path::new(POLICY), "#!/bin/sh\nexit 101\n", 0o755)?;
-    apt(&["update", "-qq"])?;
-    for package in packages {
-        match *package {
-            "postgresql" => install_postgres()?,
-            other => apt(&["install", other])?,
-        }
-        if *package == "nats-server" {
-            // Only the program is wanted, not a broker at every boot. Without systemd this is nothing.
-            let _no_systemd = Command::new("systemctl").args(["disable", "--quiet", "nats-server"]).output();
-        }
-    }
-    drop(no_daemons);
-    Ok(())
-}
-
-/// The package's main cluster is not wanted. The file that says so belongs to postgresql-common, so
-/// that comes first; what the file said before is put back, should somebody want clusters later.
-fn install_postgres() -> Result<()> {
-    apt(&["install", "postgresql-common"])?;
-    let path = Path::new(CREATE_CLUSTER);
-    let before = std::fs::read_to_string(path).unwrap_or_default();
-    std::fs::write(path, format!("{before}\ncreate_main_cluster = false\n"))
-        .with_context(|| format!("cannot write {CREATE_CLUSTER}"))?;
-    let installed = apt(&["install", "postgresql"]);
-    std::fs::write(path, before).with_context(|| format!("cannot write {CREATE_CLUSTER}"))?;
-    installed
-}
-
-fn apt(arguments: &[&str]) -> Result<()> {
-    let mut command = Command::new("apt-get");
-    command.args(["-y", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=120"]).args(arguments);
-    command.env("DEBIAN_FRONTEND", "noninteractive");
-    shell::run(&format!("apt-get {}", arguments.join(" ")), &mut command)
-}
-
-/// A file that is there for a while, unless somebody already has one there.
-struct TemporaryFile(Option<PathBuf>);
-
-impl TemporaryFile {
-    fn write(path: &Path, text: &str, mode: u32) -> Result<Self> {
-        if path.exists() {
-            return Ok(Self(None));
-        }
-        std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))?;
-        Ok(Self(Some(path.to_owned())))
-    }
-}
-
-impl Drop for TemporaryFile {
-    fn drop(&mut self) {
-        if let Some(path) = &self.0 {
-            let _already_gone = std::fs::remove_file(path);
-        }
-    }
+fn install(place: &Place, packages: &[&'static str]) -> Result<()> {
+    let mut command = Command::new("sh");
+    command.arg(place.root.join("scripts/install-servers.sh")).args(packages);
+    shell::run("The installation", &mut command)
 }

@@ -54,6 +54,8 @@ pub fn metadata(place: &Place) -> Result<Value> {
 /// Every file of the checkout that is not ignored, relative to its top.
 pub fn files(place: &Place) -> Result<Vec<String>> {
     let mut command = Command::new("git");
+    // A checkout that belongs to somebody else, as in some CI machines, is still the one we were built from.
+    command.arg("-c").arg(format!("safe.directory={}", place.root.display()));
     command.args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"]);
     let text = output("git ls-files", command.current_dir(&place.root))?;
     let exists = |name: &&str| !name.is_empty() && place.root.join(name).is_file();

@@ -28,7 +28,7 @@ const GROUPS: &[(&str, &[&str])] = &[
 /// Runs the verb.
 pub fn run(place: &Place) -> Result<()> {
     check::quick(place)?;
-    packages::ensure_servers()?;
+    packages::ensure_servers(place)?;
     console::timed("Building everything", || build(place))?;
     let postgres = console::timed("Starting a private PostgreSQL", || Ok(Postgres::ephemeral()?))?;
     let nats = servers::nats_binary()?.display().to_string();

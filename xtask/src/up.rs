@@ -26,7 +26,7 @@ pub fn run(place: &Place) -> Result<()> {
         return already_running(&Ports::of_last_start(place)?, process.id());
     }
     check_ports(&ports)?;
-    packages::ensure_servers()?;
+    packages::ensure_servers(place)?;
     console::timed("Building vbwd (the first time takes some minutes)", || build(place))?;
 
     console::step("Starting PostgreSQL and NATS");
