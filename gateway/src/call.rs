@@ -76,7 +76,7 @@ impl Gate {
             let origin = (!plan.is_public_read()).then(|| address.to_string());
             return Ok((Caller { origin, ..nobody }, allowance));
         }
-        let caller = match self.bearer.caller(&parts.headers, tenant, self.clock.now(tenant)).await {
+        let caller = match self.bearer.caller(&parts.headers, tenant, self.clock.wall()).await {
             Ok(caller) => caller,
             Err(fault) => {
                 self.limits.count(class, &nobody, address)?; // guessing tokens costs too

@@ -25,7 +25,7 @@ pub fn document() -> Value {
         // A route that cannot work stops the gateway before anybody reads this document.
         let Ok(Some(plan)) = Plan::new(rpc) else { continue };
         let service = rpc.descriptor.parent_service();
-        tags.insert(service.name().to_owned(), comments.service(&service));
+        tags.insert(service.name().to_owned(), comments.service(service));
         let verb = routes::name(plan.route.verb).to_lowercase();
         let operation = operation::describe(&plan, &comments, &mut schemas);
         paths.entry(plan.route.path.clone()).or_default().insert(verb, operation);

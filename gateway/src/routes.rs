@@ -154,7 +154,7 @@ mod tests {
         for rpc in contracts::methods() {
             let Some(route) = &rpc.http else { continue };
             let method: Method = name(route.verb).parse().unwrap();
-            let path = route.path.replace('{', "").replace('}', "");
+            let path = route.path.replace(['{', '}'], "");
             match routes.find(&method, &path) {
                 Ok(Found::Rpc(plan, _)) => assert_eq!(plan.rpc.path, rpc.path),
                 _ => panic!("{} is not found at {path}", rpc.path),

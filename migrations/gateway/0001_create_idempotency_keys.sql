@@ -29,7 +29,7 @@ CREATE POLICY worker ON idempotency_keys TO vbwd_gateway_worker USING (true) WIT
 
 -- Claims a key in one round trip. No row in the answer: the key is ours to execute. Otherwise the
 -- row that holds it. A claim that was abandoned (`lease_before`) or a key that is past its retention
--- (`kept_since`) is taken over.
+-- (`kept_since`) is taken over; the same claim may ask again, when it did not hear the answer.
 --
 -- Nothing is lost when the server forgets the last claims in a crash: the services know the
 -- operation id, so executing again answers the same. Hence no waiting for the disk.
@@ -48,7 +48,7 @@ BEGIN
         SET request_digest = EXCLUDED.request_digest, claim = EXCLUDED.claim, claimed_at = EXCLUDED.claimed_at,
             created_at = CASE WHEN held.created_at < kept_since THEN EXCLUDED.created_at ELSE held.created_at END,
             status = NULL, headers = NULL, body = NULL
-        WHERE held.created_at < kept_since
+        WHERE held.created_at < kept_since OR held.claim = EXCLUDED.claim
             OR (held.status IS NULL AND held.claimed_at < lease_before
                 AND held.request_digest = EXCLUDED.request_digest);
     IF FOUND THEN

@@ -21,6 +21,9 @@ use crate::answer::Answer;
 use crate::config;
 use crate::problem;
 
+/// Between two attempts on a broken connection.
+const PAUSE: Duration = Duration::from_millis(10);
+
 /// The store of idempotency keys.
 #[derive(Clone)]
 pub struct Store(Arc<Shared>);
@@ -110,7 +113,7 @@ impl Store {
         };
         // From here on the key may be ours even if we hear no answer.
         let claim = Claim { store: self.clone(), held: Some(held.clone()) };
-        match self.within_patience(self.claim(&held, &digest, now)).await? {
+        match self.patiently(|| self.claim(&held, &digest, now)).await? {
             None => Ok(Begun::Execute(claim)),
             Some(row) => {
                 claim.forget();
@@ -147,17 +150,20 @@ impl Store {
     /// Keeps an answer, or gives the key up, if the claim still holds.
     pub(super) async fn settle(&self, held: &Held, answer: Option<&Answer>) -> fault::Result<()> {
         let status = answer.and_then(|answer| i16::try_from(answer.status().as_u16()).ok());
-        let work = sqlx::query("SELECT settle_idempotency_key($1, $2, $3, $4, $5, $6, $7, $8)")
-            .bind(held.tenant.as_uuid())
-            .bind(&held.caller)
-            .bind(held.rpc)
-            .bind(&held.key)
-            .bind(held.claim)
-            .bind(status)
-            .bind(answer.map(|answer| header_object(answer.headers())))
-            .bind(answer.map(|answer| answer.body().to_vec()))
-            .execute(&self.0.pool);
-        self.within_patience(work).await.map(drop)
+        let headers = answer.map(|answer| header_object(answer.headers()));
+        let settle = || {
+            sqlx::query("SELECT settle_idempotency_key($1, $2, $3, $4, $5, $6, $7, $8)")
+                .bind(held.tenant.as_uuid())
+                .bind(&held.caller)
+                .bind(held.rpc)
+                .bind(&held.key)
+                .bind(held.claim)
+                .bind(status)
+                .bind(headers.clone())
+                .bind(answer.map(|answer| answer.body().as_ref()))
+                .execute(&self.0.pool)
+        };
+        self.patiently(settle).await.map(drop)
     }
 
     /// Forgets keys past their retention, at most `limit`; answers how many.
@@ -183,11 +189,22 @@ impl Store {
         work.await.map_err(unavailable)
     }
 
-    async fn within_patience<T>(&self, work: impl Future<Output = sqlx::Result<T>>) -> fault::Result<T> {
-        match tokio::time::timeout(self.0.patience, work).await {
-            Ok(outcome) => outcome.map_err(unavailable),
-            Err(elapsed) => Err(Fault::unavailable("idempotency_unavailable", elapsed)),
-        }
+    /// Does `work`, again when a connection broke (the server was started again: every pooled
+    /// connection is dead once). Both statements may be repeated: they know their claim.
+    async fn patiently<T, F>(&self, work: impl Fn() -> F) -> fault::Result<T>
+    where
+        F: Future<Output = sqlx::Result<T>>,
+    {
+        let attempts = async {
+            loop {
+                match work().await {
+                    Err(error) if is_broken_connection(&error) => tokio::time::sleep(PAUSE).await,
+                    outcome => return outcome.map_err(unavailable),
+                }
+            }
+        };
+        let outcome = tokio::time::timeout(self.0.patience, attempts).await;
+        outcome.unwrap_or_else(|elapsed| Err(Fault::unavailable("idempotency_unavailable", elapsed)))
     }
 
     fn digest(&self, parts: &[&[u8]]) -> [u8; 32] {
@@ -264,6 +281,15 @@ fn header_map(object: &Value) -> HeaderMap {
         Some((name.parse::<HeaderName>().ok()?, HeaderValue::from_str(value.as_str()?).ok()?))
     });
     headers.collect()
+}
+
+/// Whether another connection may do better: this one broke, or the server is stopping or starting.
+fn is_broken_connection(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_) | sqlx::Error::Protocol(_) => true,
+        sqlx::Error::Database(error) => error.code().is_some_and(|code| code.starts_with("57P")),
+        _ => false,
+    }
 }
 
 fn unavailable(error: sqlx::Error) -> Fault {

@@ -30,7 +30,6 @@ use crate::fakes::{Fake, Seen};
 /// The edge with everything behind it.
 pub struct Fleet {
     pub router: Router,
-    pub platform: Platform,
     pub seen: Arc<Seen>,
     pub clock: Arc<FixedClock>,
     pub tenant: TenantId,
@@ -113,7 +112,7 @@ pub async fn fleet_of(
     for role in edge.roles {
         role.start("gateway", &platform.tasks);
     }
-    Fleet { router: edge.router, platform, seen, clock, tenant, other_tenant, issuer }
+    Fleet { router: edge.router, seen, clock, tenant, other_tenant, issuer }
 }
 
 fn service(name: &'static str, fake: &Fake) -> Service {

@@ -163,6 +163,33 @@ async fn without_the_store_keyed_requests_are_refused_and_reads_go_on() {
 }
 
 #[tokio::test]
+async fn a_restarted_database_costs_no_request() {
+    let mut server = testkit::Postgres::ephemeral().unwrap();
+    let config = runtime::config::Database {
+        url: runtime::config::Secret::from(server.url().as_str()),
+        role_password: runtime::config::Secret::from("test-role-password"),
+        connections_max: 8,
+    };
+    runtime::database::migrate(&config, vec![("gateway", gateway::migrations())]).await.unwrap();
+    let fleet =
+        fleet_with(gateway::Config { idempotency: Default::default(), ..crate::fixtures::config() }, config)
+            .await;
+    let token = fleet.token(&fleet.user(&[]));
+    let body = buying("DE");
+    let keys: Vec<_> = (0..16).map(|nth| format!("k{nth}")).collect();
+    let warm = join_all(keys[..8].iter().map(|key| fleet.checkout(&token, Some(key), &body))).await;
+    assert!(warm.iter().all(|answer| answer.status == 201));
+    server.restart().unwrap();
+    let after = join_all(keys.iter().map(|key| fleet.checkout(&token, Some(key), &body))).await;
+    assert!(after.iter().all(|answer| answer.status == 201), "{after:?}");
+    // Answers that the server had not written yet may be forgotten; the operations are the same.
+    let mut operations = fleet.seen.operations.lock().unwrap().clone();
+    operations.sort();
+    operations.dedup();
+    assert_eq!(operations.len(), 16);
+}
+
+#[tokio::test]
 async fn a_tenant_sees_no_keys_of_another() {
     let (fleet, database) = with_database().await;
     let token = fleet.token(&fleet.user(&[]));
