@@ -10,7 +10,8 @@ use sqlx::PgConnection;
 use crate::storage;
 
 /// Makes sure that whatever is appended from now on sorts after everything stored and that
-/// everything stored can be read. Answers whether the shift had to be raised.
+/// everything stored can be read. Answers whether the shift had to be raised; a schema without
+/// events is left alone.
 ///
 /// Needs the rights of the tables' owner, and a connection whose `search_path` is the service's
 /// schema. Writers wait while it runs.
@@ -18,6 +19,13 @@ use crate::storage;
 /// # Errors
 /// Faults of the database.
 pub async fn repair_epoch(connection: &mut PgConnection) -> fault::Result<bool> {
+    let present: bool = sqlx::query_scalar("SELECT to_regclass('events') IS NOT NULL")
+        .fetch_one(&mut *connection)
+        .await
+        .map_err(storage)?;
+    if !present {
+        return Ok(false);
+    }
     let mut transaction = sqlx::Connection::begin(connection).await.map_err(storage)?;
     // Writers that took an id under the old shift end before this lock is granted.
     // Row-level security would hide rows from an owner who is no superuser; rather fail loudly.

@@ -6,6 +6,8 @@
 use std::sync::Arc;
 
 use ids::{EventId, TenantId};
+use jiff::Timestamp;
+use jiff_sqlx::ToSqlx as _;
 use kernel::{Aggregate, Position, StoredEvent};
 use sqlx::{AssertSqlSafe, PgPool, Postgres, Transaction};
 use tokio::sync::watch;
@@ -13,6 +15,11 @@ use uuid::Uuid;
 
 use crate::rows::{AFTER, EVENT, EventRow, STREAM, columns};
 use crate::{CommandContext, Leadership, Loaded, Log, NewEvent, Pulse, UnitOfWork, storage, unit_of_work};
+
+const PRUNE_OPERATIONS: &str = "DELETE FROM operations WHERE (tenant_id, operation_id) IN \
+     (SELECT tenant_id, operation_id FROM operations WHERE at < $1 ORDER BY at LIMIT $2)";
+const PRUNE_INBOX: &str = "DELETE FROM inbox WHERE (consumer, event_id) IN \
+     (SELECT consumer, event_id FROM inbox WHERE at < $1 ORDER BY at LIMIT $2)";
 
 /// The facts of one service.
 #[derive(Clone)]
@@ -80,6 +87,39 @@ impl EventStore {
         let loaded = unit_of_work::load(&mut transaction, tenant, id).await?;
         transaction.rollback().await.map_err(storage)?;
         Ok(loaded)
+    }
+
+    /// Reads an aggregate as it was at `as_of`, in the tenant's time.
+    ///
+    /// # Errors
+    /// An event that this program cannot read, or faults of the database.
+    pub async fn load_as_of<A: Aggregate>(
+        &self,
+        tenant: TenantId,
+        id: Uuid,
+        as_of: Timestamp,
+    ) -> fault::Result<Loaded<A>> {
+        let mut transaction = self.read(tenant).await?;
+        let loaded = unit_of_work::load_as_of(&mut transaction, tenant, id, Some(as_of)).await?;
+        transaction.rollback().await.map_err(storage)?;
+        Ok(loaded)
+    }
+
+    /// Forgets idempotency records and inbox rows from before `before`, at most `limit` of each;
+    /// answers how many. Whatever is repeated later than that counts as new, so keep longer than
+    /// clients retry and longer than the broker keeps events.
+    ///
+    /// # Errors
+    /// Faults of the database.
+    pub async fn prune(&self, before: Timestamp, limit: i64) -> fault::Result<u64> {
+        let mut worker = self.begin_worker(None).await?;
+        let mut gone = 0;
+        for statement in [PRUNE_OPERATIONS, PRUNE_INBOX] {
+            let done = sqlx::query(statement).bind(before.to_sqlx()).bind(limit);
+            gone += done.execute(worker.connection()).await.map_err(storage)?.rows_affected();
+        }
+        worker.commit().await?;
+        Ok(gone)
     }
 
     /// At most `limit` events of all tenants behind `position`, in order and without gaps: what

@@ -5,6 +5,8 @@
 
 use fault::Fault;
 use ids::TenantId;
+use jiff::Timestamp;
+use jiff_sqlx::ToSqlx as _;
 use kernel::{Aggregate, DomainEvent, Position, StoredEvent};
 use prost::Message;
 use sqlx::{PgConnection, Postgres, Transaction};
@@ -200,13 +202,25 @@ pub(crate) async fn load<A: Aggregate>(
     tenant: TenantId,
     id: Uuid,
 ) -> fault::Result<Loaded<A>> {
+    load_as_of(connection, tenant, id, None).await
+}
+
+/// Folds the stream of an aggregate as far as it had happened at `as_of`.
+pub(crate) async fn load_as_of<A: Aggregate>(
+    connection: &mut PgConnection,
+    tenant: TenantId,
+    id: Uuid,
+    as_of: Option<Timestamp>,
+) -> fault::Result<Loaded<A>> {
     let rows: Vec<(String, i16, serde_json::Value, i64)> = sqlx::query_as(
         "SELECT name, version, payload, revision FROM events \
-         WHERE tenant_id = $1 AND kind = $2 AND stream_id = $3 ORDER BY revision",
+         WHERE tenant_id = $1 AND kind = $2 AND stream_id = $3 AND ($4::timestamptz IS NULL OR at <= $4) \
+         ORDER BY revision",
     )
     .bind(tenant.as_uuid())
     .bind(A::KIND)
     .bind(id)
+    .bind(as_of.map(|at| at.to_sqlx()))
     .fetch_all(connection)
     .await
     .map_err(storage)?;

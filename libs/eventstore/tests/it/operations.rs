@@ -4,6 +4,7 @@ use eventstore::{EventStore, body_hash, retry_stale};
 use fault::Code;
 use futures::future::join_all;
 use ids::TenantId;
+use jiff::SignedDuration;
 use uuid::Uuid;
 
 use crate::fixtures::{Jar, context, database, filled, new_uuid};
@@ -81,4 +82,32 @@ async fn a_command_of_two_commits_may_go_on_after_the_first() {
     second.commit().await.unwrap();
     let mut third = database.store.begin(&context).await.unwrap();
     assert_eq!(third.claim::<i64>(&hash).await.unwrap(), Some(2));
+}
+
+#[tokio::test]
+async fn old_records_are_forgotten_and_young_ones_kept() {
+    let database = database().await;
+    let (old, jar) = (context(TenantId::new()), new_uuid());
+    let young =
+        eventstore::CommandContext { at: old.at + SignedDuration::from_hours(48), ..context(old.tenant) };
+    fill(&database.store, &old, jar, 3).await.unwrap();
+    fill(&database.store, &young, jar, 4).await.unwrap();
+    let gone = database.store.prune(old.at + SignedDuration::from_hours(1), 100).await.unwrap();
+    assert_eq!(gone, 1);
+    assert_eq!(fill(&database.store, &young, jar, 4).await.unwrap(), 7, "still remembered");
+}
+
+#[tokio::test]
+async fn an_aggregate_can_be_read_as_it_was() {
+    let database = database().await;
+    let (first, jar) = (context(TenantId::new()), new_uuid());
+    let later =
+        eventstore::CommandContext { at: first.at + SignedDuration::from_hours(2), ..context(first.tenant) };
+    fill(&database.store, &first, jar, 3).await.unwrap();
+    fill(&database.store, &later, jar, 4).await.unwrap();
+    for (hours, content) in [(-1, 0), (0, 3), (1, 3), (2, 7)] {
+        let at = first.at + SignedDuration::from_hours(hours);
+        let loaded = database.store.load_as_of::<Jar>(first.tenant, jar, at).await.unwrap();
+        assert_eq!(loaded.state.content, content, "{hours} hours later");
+    }
 }
