@@ -1,1 +1,125 @@
-//! The token wallet: ledger engine, bundles, statements.
+//! The token wallet: ledger, statements, token bundles.
+//!
+//! 1. The ledger's rules are pure (`wallet-domain`); [`engine`] gives them threads and durability.
+//! 2. The journal is the one truth. Entries, accounts and published events follow from it:
+//!    [`projection`](run_projection) fills tables, [`outbound`](LedgerOutbox) feeds the relay.
+//! 3. Token bundles are documents, not streams; [`selling`] sells them through checkout's contract.
+
+pub mod bundles;
+pub mod config;
+pub mod engine;
+mod grpc;
+mod metrics;
+mod outbound;
+mod position;
+mod projection;
+mod queries;
+mod seed;
+pub mod selling;
+mod store;
+
+use std::sync::Arc;
+
+use journal::PostgresJournal;
+use runtime::{Platform, Role, Service};
+use sqlx::migrate::Migrator;
+
+use bundles::Catalogue;
+use engine::{Ledger, run_partition};
+use selling::Selling;
+
+pub use config::Config;
+pub use outbound::LedgerOutbox;
+pub use position::{InvalidPosition, Position};
+pub use projection::run_projection;
+pub use queries::{EntryLine, Page, PageRequest, Statements};
+pub use seed::seed_demo;
+pub use store::{Store, WORKER};
+
+/// The word after `vbwd.` in the proto package; also the schema.
+pub const NAME: &str = "wallet";
+
+/// Names of the roles that own partitions and project them, by partition.
+const PARTITIONS: [(&str, &str); config::PARTITIONS_MAX as usize] = [
+    ("partition-0", "entries-0"),
+    ("partition-1", "entries-1"),
+    ("partition-2", "entries-2"),
+    ("partition-3", "entries-3"),
+    ("partition-4", "entries-4"),
+    ("partition-5", "entries-5"),
+    ("partition-6", "entries-6"),
+    ("partition-7", "entries-7"),
+    ("partition-8", "entries-8"),
+    ("partition-9", "entries-9"),
+    ("partition-10", "entries-10"),
+    ("partition-11", "entries-11"),
+    ("partition-12", "entries-12"),
+    ("partition-13", "entries-13"),
+    ("partition-14", "entries-14"),
+    ("partition-15", "entries-15"),
+];
+
+/// The service: its rpcs and its roles.
+///
+/// # Errors
+/// When the settings are out of range or contradict the installation.
+pub async fn service(platform: &Platform, config: Config) -> fault::Result<Service> {
+    config.validate()?;
+    let store = Store::new(platform.pool(NAME)?);
+    let journal = journal(&store);
+    let ledger = Ledger::new(config, Arc::clone(&platform.clock));
+    store.settle_layout(ledger.partitions()).await?;
+    let roles = roles(platform, &ledger, &journal, &store);
+    let catalogue = Catalogue::new(store.clone());
+    let parts = grpc::Parts {
+        statements: Statements::new(store, ledger.clone()),
+        selling: Selling::new(catalogue.clone(), ledger.clone()),
+        catalogue,
+        ledger,
+        clock: Arc::clone(&platform.clock),
+    };
+    Ok(Service { name: NAME, routes: grpc::routes(parts), roles })
+}
+
+fn roles(platform: &Platform, ledger: &Ledger, journal: &PostgresJournal, store: &Store) -> Vec<Role> {
+    let (bus, outbox) = (platform.bus(), (ledger.clone(), journal.clone(), store.clone()));
+    let mut roles = vec![Role::task("relay", move |drain| {
+        let (ledger, journal, store) = outbox.clone();
+        bus::run_relay(bus.clone(), LedgerOutbox::new(ledger, journal, store), drain)
+    })];
+    for ((owning, projecting), partition) in PARTITIONS.into_iter().zip(0..ledger.partitions()) {
+        let parts = (ledger.clone(), journal.clone(), store.clone());
+        roles.push(Role::task(owning, {
+            let (ledger, journal, _) = parts.clone();
+            move |drain| run_partition(ledger.clone(), journal.clone(), partition, drain)
+        }));
+        roles.push(Role::task(projecting, move |drain| {
+            let (ledger, journal, store) = parts.clone();
+            run_projection(ledger, journal, store, partition, drain)
+        }));
+    }
+    roles
+}
+
+/// The migrations of the schema `wallet`.
+#[must_use]
+pub fn migrations() -> Migrator {
+    sqlx::migrate!("../../migrations/wallet")
+}
+
+/// The ledger's journal as an outbox, for publishing again.
+///
+/// # Errors
+/// When the settings are out of range or the database's address is malformed.
+pub fn outbox(platform: &Platform, config: &Config) -> fault::Result<LedgerOutbox<PostgresJournal>> {
+    config.validate()?;
+    let store = Store::new(platform.pool(NAME)?);
+    let ledger = Ledger::new(config.clone(), Arc::clone(&platform.clock));
+    Ok(LedgerOutbox::new(ledger, journal(&store), store))
+}
+
+/// The journal in this store's database.
+#[must_use]
+pub fn journal(store: &Store) -> PostgresJournal {
+    PostgresJournal::new((*store.pool().connect_options()).clone(), WORKER)
+}

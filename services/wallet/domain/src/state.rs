@@ -130,6 +130,13 @@ impl PartitionState {
             .filter_map(move |asset| self.account(tenant, customer_account(tenant, user, *asset)))
     }
 
+    /// The batch in which an operation was posted, if it was and is remembered.
+    #[must_use]
+    pub fn operation(&self, tenant: TenantId, operation: OperationId) -> Option<u64> {
+        let tenant = self.tenants.find(&tenant)?;
+        self.operations.find(tenant, operation).map(|seen| seen.sequence)
+    }
+
     /// How many pages of operation ids are beyond the `window` that shall be remembered.
     #[must_use]
     pub fn surplus_pages(&self, window: usize) -> u32 {

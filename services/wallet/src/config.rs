@@ -1,0 +1,108 @@
+//! The settings of this service. The defaults are fit for production.
+
+use std::time::Duration;
+
+use fault::Fault;
+use serde::{Deserialize, Serialize};
+
+/// Most partitions an installation can have.
+pub const PARTITIONS_MAX: u16 = 16;
+
+/// Settings of the wallet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Partitions of the ledger; fixed when the first process starts on an empty database.
+    pub partitions: u16,
+    /// Name of this process among the replicas; empty makes one up at every start.
+    pub owner: String,
+    /// Where other replicas reach this process; may be empty.
+    pub address: String,
+    /// How long a dead owner keeps its partitions from others.
+    pub lease_milliseconds: u32,
+    /// Most operations of one batch.
+    pub batch_operations_max: usize,
+    /// Most operations that wait in a partition; more are refused.
+    pub queued_operations_max: usize,
+    /// How many operations a partition remembers at least, to recognise repetitions of ids that say
+    /// their time; older ids are refused.
+    pub remembered_operations: usize,
+    /// A snapshot is taken after so many operations …
+    pub snapshot_operations: u64,
+    /// … or so many batches, whichever comes first.
+    pub snapshot_batches: u64,
+    /// For how long an append is repeated before its callers are told that the outcome is unknown.
+    pub append_patience_milliseconds: u32,
+    /// For how long a read waits for the position it asked for.
+    pub position_wait_milliseconds: u32,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            partitions: 4,
+            owner: String::new(),
+            address: String::new(),
+            lease_milliseconds: 3_000,
+            batch_operations_max: 8_192,
+            queued_operations_max: 65_536,
+            remembered_operations: 1_000_000,
+            snapshot_operations: 4_000_000,
+            snapshot_batches: 20_000,
+            append_patience_milliseconds: 5_000,
+            position_wait_milliseconds: 3_000,
+        }
+    }
+}
+
+impl Config {
+    /// Checks what the types cannot.
+    ///
+    /// # Errors
+    /// Invalid input naming every setting that is out of range.
+    pub fn validate(&self) -> fault::Result<()> {
+        let rules = [
+            ("partitions", (1..=PARTITIONS_MAX).contains(&self.partitions)),
+            ("lease_milliseconds", (300..=600_000).contains(&self.lease_milliseconds)),
+            ("batch_operations_max", (1..=100_000).contains(&self.batch_operations_max)),
+            ("queued_operations_max", self.queued_operations_max >= self.batch_operations_max),
+            ("remembered_operations", self.remembered_operations >= 1_024),
+            ("snapshot_operations", self.snapshot_operations >= 1),
+            ("snapshot_batches", self.snapshot_batches >= 1),
+            ("append_patience_milliseconds", self.append_patience_milliseconds >= 1),
+        ];
+        let wrong = rules.into_iter().filter(|(_, holds)| !holds).map(|(setting, _)| setting);
+        let fault = wrong.fold(None, |fault: Option<Fault>, setting| {
+            let pointer = format!("/wallet/{setting}");
+            Some(match fault {
+                None => Fault::invalid(pointer, "out_of_range", "A setting of the wallet is out of range."),
+                Some(fault) => fault.with_violation(pointer, "out_of_range"),
+            })
+        });
+        fault.map_or(Ok(()), Err)
+    }
+
+    pub(crate) fn lease(&self) -> Duration {
+        Duration::from_millis(self.lease_milliseconds.into())
+    }
+
+    pub(crate) fn append_patience(&self) -> Duration {
+        Duration::from_millis(self.append_patience_milliseconds.into())
+    }
+
+    pub(crate) fn position_wait(&self) -> Duration {
+        Duration::from_millis(self.position_wait_milliseconds.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_valid_and_nonsense_is_named() {
+        assert!(Config::default().validate().is_ok());
+        let config = Config { partitions: 0, ..Config::default() };
+        assert_eq!(config.validate().unwrap_err().violations()[0].pointer, "/wallet/partitions");
+    }
+}

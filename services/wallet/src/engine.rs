@@ -1,0 +1,28 @@
+//! The ledger engine: one writer thread per partition, group commit, answers after durability.
+//!
+//! ```text
+//! callers ──work──▶ mailbox ──▶ writer thread ──sealed batch──▶ appender ──▶ journal
+//!    ▲                          decides batch n+1 while         │
+//!    └───────── answers ────────batch n is being appended ◀─────┘ settled
+//! ```
+//!
+//! - [`Ledger`] is what callers hold: it routes by tenant, bounds what may wait, awaits answers.
+//! - [`writer`] is the thread that owns a partition's state. It never waits to fill a batch: what
+//!   has arrived when an append ends is the next batch.
+//! - [`appender`] makes an append's outcome certain, or says that it is not.
+//! - [`partition`] takes the lease, recovers the state, runs the other two, and starts over when
+//!   the lease is lost or an outcome stays unknown. Nobody is answered from a state that may not
+//!   be durable.
+
+mod appender;
+mod lease;
+mod ledger;
+mod mailbox;
+mod partition;
+mod recovery;
+mod work;
+mod writer;
+
+pub(crate) use lease::Validity;
+pub use ledger::{Balances, Ledger, Opened, Receipt};
+pub use partition::run_partition;

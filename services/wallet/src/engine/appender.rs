@@ -1,0 +1,134 @@
+//! Makes the outcome of an append certain.
+//!
+//! An append whose answer was lost is repeated with the same row under the same epoch: it either
+//! goes in now, or the row is there and its hash says whether it is ours. Only when the journal
+//! stays silent for the whole patience does the outcome stay unknown; then the partition starts
+//! over under a new epoch, which shuts the door on the row if it is still on its way.
+
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::Sender;
+use journal::{Journal, JournalError, Lease, Row, Snapshot};
+use tokio::sync::mpsc;
+use wallet_domain::{PartitionState, encode_snapshot};
+
+use crate::metrics;
+
+/// A sealed batch on its way to the journal.
+pub(crate) struct Append {
+    pub(crate) row: Row,
+    /// Operations in it, for metrics.
+    pub(crate) operations: usize,
+    /// The state behind it, when a snapshot is due.
+    pub(crate) snapshot: Option<PartitionState>,
+}
+
+/// What became of a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Settled {
+    /// It is in the journal.
+    Durable,
+    /// It is not, or nobody knows.
+    Unknown,
+}
+
+/// Appends what the writer thread hands over, one after another, until the thread ends or an append
+/// cannot be settled.
+pub(crate) async fn run<J: Journal>(
+    journal: &J,
+    lease: Lease,
+    patience: Duration,
+    mut appends: mpsc::Receiver<Append>,
+    settled: Sender<Settled>,
+    durable: impl Fn(u64),
+) -> fault::Result<()> {
+    let mut snapshots = Snapshots::default();
+    loop {
+        let append = tokio::select! {
+            append = appends.recv() => append,
+            () = snapshots.saved() => continue,
+        };
+        let Some(append) = append else { return Ok(()) };
+        let began = Instant::now();
+        if let Err(error) = settle(journal, lease, &append.row, patience).await {
+            let _ = settled.send(Settled::Unknown); // a thread that has ended knows
+            return Err(fault::Fault::unavailable("ledger_append_unsettled", error));
+        }
+        metrics::batch_appended(append.operations, append.row.payload.len(), began.elapsed());
+        let _ = settled.send(Settled::Durable);
+        durable(append.row.sequence);
+        if let Some(state) = append.snapshot {
+            snapshots.begin(journal.clone(), lease, append.row.hash, state);
+        }
+    }
+}
+
+async fn settle<J: Journal>(
+    journal: &J,
+    lease: Lease,
+    row: &Row,
+    patience: Duration,
+) -> Result<(), JournalError> {
+    let began = Instant::now();
+    let mut pause = Duration::from_millis(5);
+    loop {
+        let error = match journal.append(lease, row).await {
+            Ok(()) => return Ok(()),
+            Err(error) => error,
+        };
+        let error = match &error {
+            JournalError::Taken { .. } | JournalError::Fenced { .. } => {
+                match is_there(journal, lease, row).await {
+                    Ok(true) => return Ok(()),
+                    Ok(false) => return Err(error),
+                    Err(silent) => silent,
+                }
+            }
+            _ => error,
+        };
+        let silent = matches!(error, JournalError::Unavailable(_));
+        if !silent || began.elapsed() >= patience {
+            return Err(error);
+        }
+        tracing::warn!(partition = lease.partition, sequence = row.sequence, %error, "an append is repeated");
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(Duration::from_millis(250));
+    }
+}
+
+async fn is_there<J: Journal>(journal: &J, lease: Lease, row: &Row) -> Result<bool, JournalError> {
+    let stored = journal.read(lease.partition, row.sequence.saturating_sub(1), 1).await?;
+    Ok(stored.first().is_some_and(|stored| (stored.sequence, stored.hash) == (row.sequence, row.hash)))
+}
+
+/// At most one snapshot is being written; it hinders neither the writer nor the appends.
+#[derive(Default)]
+struct Snapshots(Option<futures::future::BoxFuture<'static, ()>>);
+
+impl Snapshots {
+    fn begin<J: Journal>(&mut self, journal: J, lease: Lease, hash: journal::Hash, state: PartitionState) {
+        if self.0.is_none() {
+            self.0 = Some(Box::pin(save(journal, lease, hash, state)));
+        }
+    }
+
+    async fn saved(&mut self) {
+        match &mut self.0 {
+            Some(saving) => saving.await,
+            None => std::future::pending().await,
+        }
+        self.0 = None;
+    }
+}
+
+async fn save<J: Journal>(journal: J, lease: Lease, hash: journal::Hash, state: PartitionState) {
+    let (began, sequence) = (Instant::now(), state.sequence());
+    let Ok(payload) = tokio::task::spawn_blocking(move || encode_snapshot(&state)).await else { return };
+    let bytes = payload.len();
+    match journal.save_snapshot(lease, &Snapshot { sequence, hash, payload }).await {
+        Ok(()) => metrics::snapshot_saved(bytes, began.elapsed()),
+        Err(error) => {
+            tracing::warn!(partition = lease.partition, sequence, %error, "a snapshot was not saved")
+        }
+    }
+}

@@ -1,0 +1,298 @@
+//! What callers hold: routes by tenant, refuses what is too much, awaits durable answers.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwapOption;
+use fault::{Code, Fault};
+use ids::{AccountId, OperationId, TenantId, UserId};
+use journal::Holder;
+use kernel::Clock;
+use tokio::sync::{oneshot, watch};
+use wallet_domain::{AccountView, Answer, OpenAccount, Post, Rejection, Request};
+
+use super::mailbox::{Mailbox, NotTaken};
+use super::work::{Decided, Lost, Query, Reply, View, Work};
+use super::writer::Limits;
+use crate::{Config, Position};
+
+/// The ledger of this installation; clones share it.
+#[derive(Clone)]
+pub struct Ledger(Arc<Inner>);
+
+struct Inner {
+    config: Config,
+    holder: Holder,
+    clock: Arc<dyn Clock>,
+    partitions: Vec<Partition>,
+    projection_wakes: watch::Sender<()>,
+}
+
+/// A partition as callers see it.
+struct Partition {
+    mailbox: ArcSwapOption<Mailbox>,
+    owner: ArcSwapOption<Holder>,
+    durable: watch::Sender<u64>,
+    projected: watch::Sender<u64>,
+}
+
+/// An account is open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Opened {
+    /// Pass it on to read the account.
+    pub position: Position,
+    /// Whether it had been open before.
+    pub repeated: bool,
+}
+
+/// An operation is posted and durable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Receipt {
+    /// Where it was posted.
+    pub position: Position,
+    /// Whether it had been posted before.
+    pub repeated: bool,
+}
+
+/// Accounts at one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Balances {
+    /// Up to where the figures are complete.
+    pub position: Position,
+    /// The accounts that were found.
+    pub accounts: Vec<AccountView>,
+}
+
+impl Ledger {
+    /// A ledger whose partitions nobody serves yet; see [`run_partition`](super::run_partition).
+    #[must_use]
+    pub fn new(config: Config, clock: Arc<dyn Clock>) -> Self {
+        let made_up = || format!("{}-{}", std::process::id(), ids::OperationId::new());
+        let owner = if config.owner.is_empty() { made_up() } else { config.owner.clone() };
+        let holder = Holder { owner, address: config.address.clone() };
+        let partition = |_| Partition {
+            mailbox: ArcSwapOption::empty(),
+            owner: ArcSwapOption::empty(),
+            durable: watch::Sender::new(0),
+            projected: watch::Sender::new(0),
+        };
+        let partitions = (0..config.partitions).map(partition).collect();
+        Self(Arc::new(Inner { config, holder, clock, partitions, projection_wakes: watch::Sender::new(()) }))
+    }
+
+    /// The partition in which a tenant's ledger lives; the same on every replica for ever.
+    #[must_use]
+    pub fn partition_of(&self, tenant: TenantId) -> u16 {
+        let hash = twox_hash::XxHash3_64::oneshot(tenant.as_uuid().as_bytes());
+        u16::try_from(hash % u64::from(self.0.config.partitions)).unwrap_or_default()
+    }
+
+    /// Opens an account; durable when it answers.
+    ///
+    /// # Errors
+    /// `unavailable` when the partition is not served here, has too much to do, or the outcome is
+    /// unknown; then the call may be repeated.
+    pub async fn open_account(
+        &self,
+        request: Request,
+        command: OpenAccount,
+    ) -> fault::Result<Result<Opened, Rejection>> {
+        let partition = self.partition_of(request.tenant);
+        let decided = self.ask(partition, |reply| Work::Open { request, command, reply }).await?;
+        Ok(decided.map(|answer| Opened { position: at(partition, &answer), repeated: answer.repeated }))
+    }
+
+    /// Posts operations, each on its own; durable when it answers.
+    ///
+    /// # Errors
+    /// As for [`open_account`](Self::open_account).
+    pub async fn post(
+        &self,
+        request: Request,
+        commands: Vec<Post>,
+    ) -> fault::Result<Vec<Result<Receipt, Rejection>>> {
+        let partition = self.partition_of(request.tenant);
+        let decided = self.ask(partition, |reply| Work::Post { request, commands, reply }).await?;
+        let receipt =
+            |answer: Answer| Receipt { position: at(partition, &answer), repeated: answer.repeated };
+        Ok(decided.into_iter().map(|outcome| outcome.map(receipt)).collect())
+    }
+
+    /// Posts one operation; durable when it answers.
+    ///
+    /// # Errors
+    /// As for [`open_account`](Self::open_account).
+    pub async fn post_one(
+        &self,
+        request: Request,
+        command: Post,
+    ) -> fault::Result<Result<Receipt, Rejection>> {
+        let answers = self.post(request, vec![command]).await?;
+        answers.into_iter().next().ok_or_else(|| Fault::internal("a post without an answer"))
+    }
+
+    /// One account, from durable state.
+    ///
+    /// # Errors
+    /// As for [`open_account`](Self::open_account).
+    pub async fn account(&self, tenant: TenantId, account: AccountId) -> fault::Result<Balances> {
+        self.read(tenant, Query::Account(tenant, account)).await
+    }
+
+    /// A user's own accounts, from durable state.
+    ///
+    /// # Errors
+    /// As for [`open_account`](Self::open_account).
+    pub async fn accounts_of(&self, tenant: TenantId, user: UserId) -> fault::Result<Balances> {
+        self.read(tenant, Query::AccountsOf(tenant, user)).await
+    }
+
+    /// Where an operation was posted, if it was; from durable state.
+    ///
+    /// # Errors
+    /// As for [`open_account`](Self::open_account).
+    pub async fn operation(
+        &self,
+        tenant: TenantId,
+        operation: OperationId,
+    ) -> fault::Result<Option<Position>> {
+        let partition = self.partition_of(tenant);
+        let query = Query::Operation(tenant, operation);
+        let view = self.ask(partition, |reply| Work::Read { query, reply }).await?;
+        Ok(view.posted.map(|sequence| Position { partition, sequence }))
+    }
+
+    async fn read(&self, tenant: TenantId, query: Query) -> fault::Result<Balances> {
+        let partition = self.partition_of(tenant);
+        let View { sequence, accounts, .. } =
+            self.ask(partition, |reply| Work::Read { query, reply }).await?;
+        Ok(Balances { position: Position { partition, sequence }, accounts })
+    }
+
+    async fn ask<T>(&self, partition: u16, work: impl FnOnce(Reply<T>) -> Work) -> fault::Result<T> {
+        let mailbox = self.slot(partition)?.mailbox.load_full();
+        let mailbox = mailbox.ok_or_else(|| self.elsewhere(partition))?;
+        let (reply, answer) = oneshot::channel();
+        mailbox.put(work(reply)).map_err(not_taken)?;
+        drop(mailbox);
+        let decided: Decided<T> = answer.await.unwrap_or(Err(Lost::OutcomeUnknown));
+        decided.map_err(lost)
+    }
+
+    fn elsewhere(&self, partition: u16) -> Fault {
+        let owner = self.slot(partition).ok().and_then(|slot| slot.owner.load_full());
+        let fault = Fault::unavailable("ledger_not_served_here", "no lease");
+        match owner {
+            Some(owner) if !owner.address.is_empty() => fault.with_fact("owner", &owner.address),
+            _ => fault,
+        }
+    }
+
+    fn slot(&self, partition: u16) -> fault::Result<&Partition> {
+        let slot = self.0.partitions.get(usize::from(partition));
+        slot.ok_or_else(|| Fault::internal(format!("there is no partition {partition}")))
+    }
+
+    /// Number of partitions.
+    #[must_use]
+    pub fn partitions(&self) -> u16 {
+        self.0.config.partitions
+    }
+
+    /// Whether every partition is served by this process.
+    #[must_use]
+    pub fn is_served(&self) -> bool {
+        self.0.partitions.iter().all(|slot| slot.mailbox.load().is_some())
+    }
+
+    /// The last batch of a partition that this process knows to be durable.
+    pub(crate) fn watch_durable(&self, partition: u16) -> fault::Result<watch::Receiver<u64>> {
+        Ok(self.slot(partition)?.durable.subscribe())
+    }
+
+    /// The last batch of a partition whose entries this process knows to be in the tables.
+    pub(crate) fn projected(&self, partition: u16) -> fault::Result<&watch::Sender<u64>> {
+        Ok(&self.slot(partition)?.projected)
+    }
+
+    pub(crate) fn note_projected(&self, partition: u16, sequence: u64) {
+        if let Ok(slot) = self.slot(partition) {
+            slot.projected.send_replace(sequence);
+            self.0.projection_wakes.send_replace(());
+        }
+    }
+
+    /// Wakes when entries of any partition have been projected by this process.
+    pub(crate) fn projection_wakes(&self) -> watch::Receiver<()> {
+        self.0.projection_wakes.subscribe()
+    }
+
+    pub(crate) fn note_durable(&self, partition: u16, sequence: u64) {
+        if let Ok(slot) = self.slot(partition) {
+            slot.durable.send_replace(sequence);
+        }
+    }
+
+    pub(crate) fn config(&self) -> &Config {
+        &self.0.config
+    }
+
+    pub(crate) fn clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.0.clock)
+    }
+
+    pub(crate) fn holder(&self) -> &Holder {
+        &self.0.holder
+    }
+
+    pub(crate) fn limits(&self) -> Limits {
+        let config = &self.0.config;
+        Limits {
+            batch_operations: config.batch_operations_max,
+            snapshot_operations: config.snapshot_operations,
+            snapshot_batches: config.snapshot_batches,
+        }
+    }
+
+    pub(crate) fn open(&self, partition: u16, mailbox: Mailbox) {
+        if let Ok(slot) = self.slot(partition) {
+            slot.owner.store(None);
+            slot.mailbox.store(Some(Arc::new(mailbox)));
+        }
+    }
+
+    pub(crate) fn close(&self, partition: u16) {
+        if let Ok(slot) = self.slot(partition) {
+            slot.mailbox.store(None);
+        }
+    }
+
+    pub(crate) fn owned_by(&self, partition: u16, holder: Holder) {
+        if let Ok(slot) = self.slot(partition) {
+            slot.owner.store(Some(Arc::new(holder)));
+        }
+    }
+}
+
+fn at(partition: u16, answer: &Answer) -> Position {
+    Position { partition, sequence: answer.sequence }
+}
+
+fn not_taken(why: NotTaken) -> Fault {
+    match why {
+        NotTaken::Overloaded => Fault::unavailable("ledger_overloaded", "the queue is full"),
+        NotTaken::Closed => Fault::unavailable("ledger_not_served_here", "the partition closes"),
+    }
+}
+
+fn lost(why: Lost) -> Fault {
+    let source = format!("{why:?}");
+    match why {
+        Lost::OutcomeUnknown => Fault::new(
+            Code::Unavailable,
+            "ledger_outcome_unknown",
+            "It is not known whether this was recorded; repeat it with the same operation id.",
+        )
+        .with_source(source),
+        Lost::LeaseUncertain => Fault::unavailable("ledger_lease_uncertain", source),
+    }
+}

@@ -1,0 +1,173 @@
+//! The life of a partition in this process: take the lease, recover, serve, start over.
+
+use std::time::{Duration, Instant};
+
+use fault::Fault;
+use journal::{Chain, Claim, Holder, Journal, Lease};
+use runtime::Drain;
+use tokio::sync::mpsc;
+use wallet_domain::{PartitionState, Writer};
+
+use super::appender;
+use super::lease::{self, Validity};
+use super::ledger::Ledger;
+use super::mailbox::mailbox;
+use super::recovery::recover;
+use super::writer::{Ended, WriterThread};
+use crate::metrics;
+
+/// How long calls that are under way may still reach a partition whose process drains.
+const LINGER: Duration = Duration::from_millis(300);
+const PAUSE_MAX: Duration = Duration::from_secs(2);
+
+/// Owns the partition whenever it can, until `drain` is cancelled.
+///
+/// # Errors
+/// None in practice: what fails is logged and tried again.
+pub async fn run_partition<J: Journal>(
+    ledger: Ledger,
+    journal: J,
+    partition: u16,
+    drain: Drain,
+) -> fault::Result<()> {
+    let mut pause = Duration::ZERO;
+    while !drain.is_cancelled() {
+        match own(&ledger, &journal, partition, &drain).await {
+            Ok(()) => pause = Duration::from_millis(100),
+            Err(fault) => {
+                tracing::warn!(partition, ?fault, "the partition starts over");
+                pause = (pause * 2).clamp(Duration::from_millis(50), PAUSE_MAX);
+            }
+        }
+        drain.run_until_cancelled(tokio::time::sleep(pause)).await;
+    }
+    Ok(())
+}
+
+/// One ownership, from the lease to its end; at once over when somebody else has it.
+async fn own<J: Journal>(ledger: &Ledger, journal: &J, partition: u16, drain: &Drain) -> fault::Result<()> {
+    let (ttl, asked) = (ledger.config().lease(), Instant::now());
+    let claim = journal.acquire(partition, ledger.holder(), ttl).await;
+    let lease = match claim.map_err(|error| Fault::unavailable("ledger_lease", error))? {
+        Claim::Granted(lease) => lease,
+        Claim::Held(other) => {
+            standby(ledger, partition, other);
+            drain.run_until_cancelled(tokio::time::sleep(ttl / 4)).await;
+            return Ok(());
+        }
+    };
+    let validity = Validity::granted(asked, ttl);
+    let ended = tokio::select! {
+        () = lease::keep(journal, lease, ttl, &validity) => {
+            Err(Fault::unavailable("ledger_lease_lost", "another process took over"))
+        }
+        ended = serve(ledger, journal, lease, &validity, drain) => ended,
+    };
+    ledger.close(partition);
+    if let Err(error) = journal.release(lease).await {
+        tracing::warn!(partition, %error, "the lease was not released");
+    }
+    ended
+}
+
+fn standby(ledger: &Ledger, partition: u16, other: Holder) {
+    tracing::debug!(partition, owner = %other.owner, "another process owns the partition");
+    ledger.owned_by(partition, other);
+}
+
+/// Recovers the partition and serves it until the drain, or until the writer ends.
+async fn serve<J: Journal>(
+    ledger: &Ledger,
+    journal: &J,
+    lease: Lease,
+    validity: &Validity,
+    drain: &Drain,
+) -> fault::Result<()> {
+    let began = Instant::now();
+    let recovered = recover(journal, lease.partition).await.map_err(unrecovered)?;
+    metrics::partition_recovered(lease.partition, began.elapsed());
+    let (accounts, sequence) = (recovered.state.account_count(), recovered.chain.sequence());
+    tracing::info!(
+        partition = lease.partition,
+        epoch = lease.epoch,
+        sequence,
+        replayed = recovered.replayed,
+        accounts,
+        milliseconds = began.elapsed().as_millis(),
+        "the partition is served here"
+    );
+    let (state, chain) = (recovered.state, recovered.chain);
+    let parts = start(ledger, lease, validity, state, chain)?;
+    ledger.note_durable(lease.partition, sequence);
+    let durable = |sequence| ledger.note_durable(lease.partition, sequence);
+    let patience = ledger.config().append_patience();
+    let appending = appender::run(journal, lease, patience, parts.appends, parts.settled, durable);
+    let closing = async {
+        drain.cancelled().await;
+        tokio::time::sleep(LINGER).await;
+        ledger.close(lease.partition);
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        appended = appending => appended?,
+        () = closing => {}
+    }
+    ledger.close(lease.partition);
+    ended(parts.ended.await)
+}
+
+/// What the appender needs of a running writer thread.
+struct Parts {
+    appends: mpsc::Receiver<appender::Append>,
+    settled: crossbeam_channel::Sender<appender::Settled>,
+    ended: tokio::sync::oneshot::Receiver<Result<(), Ended>>,
+}
+
+fn start(
+    ledger: &Ledger,
+    lease: Lease,
+    validity: &Validity,
+    state: PartitionState,
+    chain: Chain,
+) -> fault::Result<Parts> {
+    let config = ledger.config();
+    let (mailbox, inbox) = mailbox(config.queued_operations_max);
+    let (to_appender, appends) = mpsc::channel(1);
+    let (settled, from_appender) = crossbeam_channel::unbounded();
+    let thread = WriterThread {
+        writer: Writer::new(state, config.remembered_operations),
+        chain,
+        epoch: lease.epoch,
+        inbox,
+        appends: to_appender,
+        settled: from_appender,
+        validity: validity.clone(),
+        clock: ledger.clock(),
+        limits: ledger.limits(),
+    };
+    let (say_ended, ended) = tokio::sync::oneshot::channel();
+    std::thread::Builder::new()
+        .name(format!("ledger-{}", lease.partition))
+        .spawn(move || drop(say_ended.send(thread.run())))
+        .map_err(Fault::internal)?;
+    ledger.open(lease.partition, mailbox);
+    Ok(Parts { appends, settled, ended })
+}
+
+fn ended(outcome: Result<Result<(), Ended>, tokio::sync::oneshot::error::RecvError>) -> fault::Result<()> {
+    match outcome {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(Ended::Unsettled)) => Err(Fault::unavailable("ledger_append_unsettled", Ended::Unsettled)),
+        Ok(Err(broken @ Ended::Broken(_))) => Err(Fault::internal(broken)),
+        Err(_) => Err(Fault::internal("the writer thread panicked")),
+    }
+}
+
+fn unrecovered(failed: super::recovery::Failed) -> Fault {
+    match failed {
+        super::recovery::Failed::Journal(error @ journal::JournalError::Unavailable(_)) => {
+            Fault::unavailable("ledger_recovery", error)
+        }
+        damaged => Fault::internal(damaged),
+    }
+}

@@ -1,0 +1,64 @@
+//! From the newest snapshot and the rows behind it to the state after the last durable batch.
+
+use journal::{Chain, ChainBroken, Journal, JournalError};
+use wallet_domain::{Batch, Broken, CorruptBatch, CorruptSnapshot, PartitionState, decode_snapshot};
+
+/// Rows read at a time.
+const PAGE: u32 = 32;
+
+/// A partition's state and the end of its chain.
+pub(crate) struct Recovered {
+    pub(crate) state: PartitionState,
+    pub(crate) chain: Chain,
+    /// Batches replayed behind the snapshot.
+    pub(crate) replayed: u64,
+}
+
+/// Why a partition cannot be recovered.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failed {
+    #[error("the journal did not answer")]
+    Journal(#[from] JournalError),
+    #[error("the journal's chain is broken")]
+    Chain(#[from] ChainBroken),
+    #[error("a batch cannot be read")]
+    Batch(#[from] CorruptBatch),
+    #[error("the snapshot cannot be read")]
+    Snapshot(#[from] CorruptSnapshot),
+    #[error("the batches do not follow from the state")]
+    Broken(#[from] Broken),
+}
+
+/// Recovers a partition. Every row's hash and every recorded balance is checked on the way.
+pub(crate) async fn recover<J: Journal>(journal: &J, partition: u16) -> Result<Recovered, Failed> {
+    let mut recovered = from_snapshot(journal, partition).await?;
+    loop {
+        let rows = journal.read(partition, recovered.chain.sequence(), PAGE).await?;
+        if rows.is_empty() {
+            return Ok(recovered);
+        }
+        for row in rows {
+            recovered.chain.follow(&row)?;
+            recovered.state.apply(row.sequence, &Batch::from_payload(&row.payload)?)?;
+            recovered.replayed += 1;
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+async fn from_snapshot<J: Journal>(journal: &J, partition: u16) -> Result<Recovered, Failed> {
+    let Some(snapshot) = journal.latest_snapshot(partition).await? else {
+        let (state, chain) = (PartitionState::default(), Chain::start(partition));
+        return Ok(Recovered { state, chain, replayed: 0 });
+    };
+    let state = decode_snapshot(&snapshot.payload)?;
+    let row = journal.read(partition, snapshot.sequence.saturating_sub(1), 1).await?;
+    let belongs =
+        row.first().is_some_and(|row| (row.sequence, row.hash) == (snapshot.sequence, snapshot.hash));
+    if !belongs || state.sequence() != snapshot.sequence {
+        let detail = format!("snapshot {} of partition {partition} has no row", snapshot.sequence);
+        return Err(JournalError::Corrupt(detail).into());
+    }
+    let chain = Chain::behind(partition, snapshot.sequence, snapshot.hash);
+    Ok(Recovered { state, chain, replayed: 0 })
+}

@@ -1,0 +1,53 @@
+//! The rpcs: convert, call the use case, convert. Who may call was checked by the guard before.
+
+mod bundles;
+pub(crate) mod convert;
+mod ledger;
+mod line_items;
+mod wallet;
+
+use std::sync::Arc;
+
+use auth::Caller;
+use contracts::vbwd::invoicing::v1::line_item_source_service_server::LineItemSourceServiceServer;
+use contracts::vbwd::wallet::v1::ledger_service_server::LedgerServiceServer;
+use contracts::vbwd::wallet::v1::token_bundle_service_server::TokenBundleServiceServer;
+use contracts::vbwd::wallet::v1::wallet_service_server::WalletServiceServer;
+use eventstore::CommandContext;
+use kernel::Clock;
+use tonic::Request;
+use tonic::service::Routes;
+
+use crate::bundles::Catalogue;
+use crate::engine::Ledger;
+use crate::queries::Statements;
+use crate::selling::Selling;
+pub(crate) use convert::bundle_message;
+
+/// What the handlers need.
+pub(crate) struct Parts {
+    pub(crate) ledger: Ledger,
+    pub(crate) statements: Statements,
+    pub(crate) catalogue: Catalogue,
+    pub(crate) selling: Selling,
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+/// The handlers of all services of this package.
+#[derive(Clone)]
+struct Api(Arc<Parts>);
+
+impl Api {
+    fn context<T>(&self, request: &Request<T>) -> fault::Result<(Arc<Caller>, CommandContext)> {
+        runtime::context(request, &*self.0.clock)
+    }
+}
+
+/// The rpcs of the wallet.
+pub(crate) fn routes(parts: Parts) -> Routes {
+    let api = Api(Arc::new(parts));
+    Routes::new(LedgerServiceServer::new(api.clone()))
+        .add_service(WalletServiceServer::new(api.clone()))
+        .add_service(TokenBundleServiceServer::new(api.clone()))
+        .add_service(LineItemSourceServiceServer::new(api))
+}
