@@ -210,6 +210,14 @@ mod tests {
         assert!(hasher(64).verify(secret("x"), Some("plain".to_owned())).await.is_err());
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_too_long_is_told_to_come_back() {
+        let hasher = hasher(64);
+        let _all = Arc::clone(&hasher.0.turns).acquire_many_owned(2).await.unwrap();
+        let refused = hasher.verify(secret("x"), None).await.unwrap_err();
+        assert_eq!((refused.reason(), refused.is_transient()), ("password_hashing_busy", true));
+    }
+
     #[tokio::test]
     async fn memory_is_bounded_by_the_turns() {
         let hasher = hasher(64);

@@ -69,6 +69,40 @@ async fn a_hundred_guesses_at_once_are_worth_five() {
     assert_eq!(world.count("SELECT count(*) FROM audit_entries WHERE action = 'login.locked'").await, 1);
 }
 
+/// The right password is sent when the first of many wrong ones has failed and the others are waiting
+/// for their turn at the hash, so the address is locked while it waits behind them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_right_password_behind_many_guesses_comes_too_late() {
+    let hashing = Hashing { memory_kib: 16 * 1024, passes: 4, parallel: 1, ..Hashing::default() };
+    let world = world_with(Config { hashing, ..Config::default() }).await;
+    let guesses = join_all((0..20).map(|_| world.log_in(OWNER, WRONG)));
+    let right = async {
+        while world.count("SELECT count(*) FROM login_guards").await == 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        world.log_in(OWNER, PASSWORD).await
+    };
+    let (_, right) = tokio::join!(guesses, right);
+    assert_eq!(refused(right), "account_locked");
+    assert_eq!(world.count("SELECT count(*) FROM sessions").await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_storm_of_log_ins_does_not_keep_others_waiting() {
+    let hashing = Hashing { memory_kib: 16 * 1024, passes: 4, parallel: 1, ..Hashing::default() };
+    let world = world_with(Config { hashing, ..Config::default() }).await;
+    let owner = world.signed_in(OWNER).await;
+    let storm = join_all((0..40).map(|_| world.log_in(OWNER, PASSWORD)));
+    let meanwhile = async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        world.me(&owner).await
+    };
+    tokio::select! {
+        _ = storm => panic!("the storm was over first"),
+        me = meanwhile => assert!(me.is_ok()),
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_storm_of_right_passwords_locks_nobody() {
     let world = world().await;
