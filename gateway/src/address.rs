@@ -6,9 +6,12 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
+use axum::extract::ConnectInfo;
 use fault::Fault;
 use http::request::Parts;
 use ipnet::IpNet;
+
+use crate::listener::Peer;
 
 /// The networks whose forwarding headers are believed.
 #[derive(Debug, Clone, Default)]
@@ -60,8 +63,10 @@ impl Proxies {
 
 /// The other end of the socket; a request that came without one (in tests) has no address.
 fn peer(parts: &Parts) -> IpAddr {
-    let info = parts.extensions.get::<axum::extract::ConnectInfo<SocketAddr>>();
-    info.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |info| info.0.ip().to_canonical())
+    let plain = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0);
+    let ours = || parts.extensions.get::<ConnectInfo<Peer>>().map(|info| info.0.0);
+    let address = plain.or_else(ours).map(|address| address.ip().to_canonical());
+    address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
 }
 
 fn network(text: &str) -> fault::Result<IpNet> {
@@ -82,7 +87,6 @@ fn without_port(host: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use axum::extract::ConnectInfo;
 
     fn parts(peer: &str, headers: &[(&str, &str)]) -> Parts {
         let mut request = http::Request::builder().uri("/api/v1/me");

@@ -17,6 +17,7 @@ use crate::answer::Answer;
 use crate::gate::Gate;
 use crate::idempotency::{self, Begun};
 use crate::limits::Allowance;
+use crate::metrics;
 use crate::plan::Plan;
 use crate::problem::{self, Refusal};
 use crate::public_cache::unless_known;
@@ -94,8 +95,12 @@ impl Gate {
         let path_and_query = uri.path_and_query().map_or(uri.path(), http::uri::PathAndQuery::as_str);
         let key = self.cache.key(request.caller.tenant, plan.rpc.service.as_str(), path_and_query);
         let answer = match self.cache.get(&key) {
-            Some(kept) => kept,
+            Some(kept) => {
+                metrics::public_read("hit");
+                kept
+            }
             None => {
+                metrics::public_read("miss");
                 let message = transcode::message(plan, &request.input(Bytes::new()))?;
                 let answer = self.execute(request, OperationId::new(), message).await?;
                 self.cache.keep(key, answer)
@@ -176,7 +181,7 @@ impl Admitted<'_> {
         let uri = &self.parts.uri;
         idempotency::Request {
             tenant: self.caller.tenant,
-            caller: self.caller.subject.to_string(),
+            caller: idempotency::owner(&self.caller),
             rpc: self.plan.rpc.path.as_str(),
             key,
             parts: [uri.path().as_bytes(), uri.query().unwrap_or_default().as_bytes(), body],

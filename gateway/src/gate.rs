@@ -25,6 +25,7 @@ use crate::config::{AccessLog, Config};
 use crate::headers;
 use crate::idempotency::Store;
 use crate::limits::Limits;
+use crate::metrics;
 use crate::problem::{self, Refusal};
 use crate::public_cache::PublicCache;
 use crate::routes::{Found, Routes};
@@ -108,8 +109,9 @@ impl Gate {
     }
 
     fn observe(&self, parts: &Parts, answer: &Answer, route: &'static str, started: Instant) {
-        let (status, seconds) = (answer.status().as_u16(), started.elapsed().as_secs_f64());
-        metrics::histogram!("vbwd_http_seconds", "route" => route, "status" => class(status)).record(seconds);
+        let (status, took) = (answer.status().as_u16(), started.elapsed());
+        metrics::answered(route, status, took);
+        let seconds = took.as_secs_f64();
         let (method, path) = (parts.method.as_str(), parts.uri.path());
         match self.config.access_log {
             AccessLog::Off => {}
@@ -143,15 +145,6 @@ pub async fn handle(State(gate): State<Arc<Gate>>, request: Request<Body>) -> Re
 
 fn overloaded() -> Refusal {
     Fault::new(Code::Unavailable, "overloaded", "Too many requests are being served; try again.").into()
-}
-
-const fn class(status: u16) -> &'static str {
-    match status {
-        0..=299 => "2xx",
-        300..=399 => "3xx",
-        400..=499 => "4xx",
-        _ => "5xx",
-    }
 }
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {

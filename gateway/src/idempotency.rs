@@ -11,7 +11,7 @@
 mod store;
 mod upkeep;
 
-use auth::Caller;
+use auth::{Caller, Subject};
 use contracts::Idempotency;
 use fault::{Code, Fault};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
@@ -64,7 +64,17 @@ pub fn keeps_answers(plan: &Plan) -> bool {
 #[must_use]
 pub fn operation(plan: &Plan, caller: &Caller, key: Option<&str>) -> OperationId {
     let Some(key) = key else { return OperationId::new() };
-    OperationId::derived(&[&caller.tenant.to_string(), &caller.subject.to_string(), &plan.rpc.path, key])
+    OperationId::derived(&[&caller.tenant.to_string(), &owner(caller), &plan.rpc.path, key])
+}
+
+/// Whose keys they are. Strangers are told apart by their address, so that nobody meets the key of
+/// another.
+#[must_use]
+pub fn owner(caller: &Caller) -> String {
+    match (&caller.subject, &caller.origin) {
+        (Subject::Anonymous, Some(address)) => format!("anonymous:{address}"),
+        (subject, _) => subject.to_string(),
+    }
 }
 
 /// Whether a refusal is an answer to the request, and not to the moment it came in.
@@ -156,6 +166,11 @@ mod tests {
         assert_ne!(first, operation(&pay, &caller, Some("k")));
         assert_ne!(first, operation(&checkout, &other, Some("k")));
         assert_ne!(operation(&checkout, &caller, None), operation(&checkout, &caller, None));
+        let here = Caller { origin: Some("203.0.113.7".to_owned()), ..caller.clone() };
+        assert_ne!(first, operation(&checkout, &here, Some("k")), "strangers are told apart");
+        let user = Caller { subject: Subject::User(ids::UserId::new()), ..caller };
+        let moved = Caller { origin: here.origin, ..user.clone() };
+        assert_eq!(operation(&checkout, &user, Some("k")), operation(&checkout, &moved, Some("k")));
     }
 
     #[test]

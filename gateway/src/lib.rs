@@ -14,6 +14,8 @@ mod gate;
 mod headers;
 mod idempotency;
 mod limits;
+mod listener;
+mod metrics;
 pub mod openapi;
 mod pages;
 mod plan;
@@ -24,12 +26,10 @@ mod tenants;
 mod transcode;
 mod upstream;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::serve::ListenerExt as _;
 use fault::Fault;
 use runtime::{Drain, Platform, Role};
 use tokio::net::TcpListener;
@@ -39,7 +39,7 @@ pub use openapi::document as openapi_document;
 
 /// The built edge: what answers, and what runs behind it.
 pub struct Edge {
-    /// Answers every request. Serve it with connect info: limits count by address.
+    /// Answers every request; to be served by [`serve`], which says where a request comes from.
     pub router: Router,
     /// Upkeep of idempotency keys and limits.
     pub roles: Vec<Role>,
@@ -79,14 +79,13 @@ pub async fn bind(config: &Config) -> fault::Result<TcpListener> {
 /// # Errors
 /// When the listener fails.
 pub async fn serve(listener: TcpListener, router: Router, drain: Drain) -> fault::Result<()> {
-    let listener = listener.tap_io(|stream| {
-        // Answers are written whole; waiting for more to send only adds latency.
-        let _ = stream.set_nodelay(true);
-    });
-    axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>())
-        .with_graceful_shutdown(drain.cancelled_owned())
-        .await
-        .map_err(Fault::internal)
+    axum::serve(
+        listener::Patient::new(listener),
+        router.into_make_service_with_connect_info::<listener::Peer>(),
+    )
+    .with_graceful_shutdown(drain.cancelled_owned())
+    .await
+    .map_err(Fault::internal)
 }
 
 /// The gateway's tables.

@@ -148,7 +148,7 @@ impl Class {
 
     fn refusal(&self, wait: Duration) -> Refusal {
         let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-        metrics::counter!("vbwd_http_rate_limited_total", "class" => self.name).increment(1);
+        crate::metrics::rate_limited(self.name);
         let fault = Fault::new(Code::TooMany, "rate_limited", "Too many requests; wait a moment.")
             .with_fact("class", self.name)
             .with_fact("retry_after_seconds", seconds);

@@ -2,7 +2,7 @@
 
 CREATE TABLE idempotency_keys (
     tenant_id uuid NOT NULL,
-    -- `user:<id>` or `anonymous`: keys of different callers never meet.
+    -- `user:<id>` or `anonymous:<address>`: keys of different callers never meet.
     caller text NOT NULL,
     -- Path of the rpc on the wire.
     rpc text NOT NULL,

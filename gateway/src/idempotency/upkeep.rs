@@ -47,7 +47,7 @@ async fn upkeep(
 async fn sweep(store: &Store, clock: &dyn Clock, drain: &Drain) -> fault::Result<()> {
     while !drain.is_cancelled() {
         let swept = store.sweep(clock.wall(), SWEEP_MAX).await?;
-        metrics::counter!("vbwd_idempotency_keys_swept_total").increment(swept);
+        crate::metrics::keys_swept(swept);
         if swept < SWEEP_MAX.unsigned_abs() {
             break;
         }

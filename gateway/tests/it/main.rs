@@ -7,4 +7,5 @@ mod edge;
 mod fakes;
 mod fixtures;
 mod idempotency;
+mod socket;
 mod transcoding;
