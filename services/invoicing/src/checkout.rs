@@ -12,7 +12,8 @@ mod cart;
 use std::sync::Arc;
 
 use contracts::vbwd::invoicing::v1::{
-    CreateCheckoutRequest, CreateCheckoutResponse, PaymentStep, PreviewCheckoutRequest, PreviewCheckoutResponse,
+    CreateCheckoutRequest, CreateCheckoutResponse, PaymentStep, PreviewCheckoutRequest,
+    PreviewCheckoutResponse,
 };
 use eventstore::{CommandContext, Loaded, body_hash};
 use fault::{Code, Fault};
@@ -104,7 +105,10 @@ impl Checkout {
                 let step = self.collection.first_step(&order.context, &invoice).await?;
                 Ok(answer(&invoice, step, position.to_string()))
             }
-            Ok(Opening::Exists) => self.continued(order).await?.ok_or_else(|| Fault::internal("the invoice exists and cannot be read")),
+            Ok(Opening::Exists) => self
+                .continued(order)
+                .await?
+                .ok_or_else(|| Fault::internal("the invoice exists and cannot be read")),
             Err(fault) => {
                 // Whether a commit that broke off has happened is unknown; the holds expire by themselves.
                 if !matches!(fault.code(), Code::Unavailable | Code::Timeout | Code::Internal) {
@@ -204,7 +208,11 @@ impl Order {
     }
 }
 
-fn answer(invoice: &Loaded<Invoice>, payment: Option<PaymentStep>, position: String) -> CreateCheckoutResponse {
+fn answer(
+    invoice: &Loaded<Invoice>,
+    payment: Option<PaymentStep>,
+    position: String,
+) -> CreateCheckoutResponse {
     CreateCheckoutResponse { invoice: Some(invoice_proto(invoice)), payment, position }
 }
 

@@ -16,7 +16,9 @@ use invoicing_domain::{
 };
 
 use crate::book::Book;
-use crate::grpc::convert::{checked_return_url, failed_step, invoice_proto, money_from, payment_step, rejected};
+use crate::grpc::convert::{
+    checked_return_url, failed_step, invoice_proto, money_from, payment_step, rejected,
+};
 use crate::payments::{Payments, payment_id};
 
 const RPC: &str = "PayInvoice";
@@ -70,7 +72,8 @@ impl Collection {
             payment_id: chosen.payment_id,
             failure_code: step.failure_code,
         });
-        let again = CommandContext { operation_id: runtime::operation(context, &["again"]), ..context.clone() };
+        let again =
+            CommandContext { operation_id: runtime::operation(context, &["again"]), ..context.clone() };
         let chosen = self.choose(&again, id, request, &[closed]).await?;
         let (invoice, step) = self.step_of(&again, id, chosen.payment_id).await?;
         Ok(PayInvoiceResponse { invoice: Some(invoice), payment: Some(step) })
@@ -159,7 +162,8 @@ impl Collection {
 pub(crate) fn outcome(payment: &Payment, payment_id: PaymentId) -> fault::Result<Option<InvoiceCommand>> {
     Ok(match payment.status() {
         PaymentStatus::Captured | PaymentStatus::PartiallyRefunded | PaymentStatus::Refunded => {
-            let amount = payment.amount.as_ref().ok_or_else(|| Fault::internal("a payment without amount"))?;
+            let amount =
+                payment.amount.as_ref().ok_or_else(|| Fault::internal("a payment without amount"))?;
             let amount = money_from(amount).map_err(Fault::internal)?;
             Some(InvoiceCommand::RecordPayment(RecordPayment { payment_id, amount }))
         }

@@ -54,8 +54,8 @@ impl Config {
     /// # Errors
     /// `InvalidInput` with a pointer to each wrong key.
     pub fn validate(&self) -> fault::Result<()> {
-        let series_fits = (1..=8).contains(&self.series.len())
-            && self.series.bytes().all(|byte| byte.is_ascii_uppercase());
+        let series_fits =
+            (1..=8).contains(&self.series.len()) && self.series.bytes().all(|byte| byte.is_ascii_uppercase());
         let wrong = [
             ("/series", !series_fits),
             ("/sellers", self.sellers.is_empty()),

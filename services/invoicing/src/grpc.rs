@@ -54,7 +54,8 @@ impl InvoiceService for Rpcs {
     ) -> Result<Response<GetInvoiceResponse>, Status> {
         let caller = auth::caller(&request)?;
         let id = invoice_id(&request.get_ref().invoice_id)?;
-        let whose = if caller.permissions.allows(READ_ALL) { Whose::Anyone } else { Whose::User(caller.user()?) };
+        let whose =
+            if caller.permissions.allows(READ_ALL) { Whose::Anyone } else { Whose::User(caller.user()?) };
         let invoice = queries::invoice(&self.0.store, caller.tenant, id, whose).await?;
         Ok(Response::new(GetInvoiceResponse { invoice: Some(invoice) }))
     }

@@ -68,7 +68,9 @@ fn relay(app: &App, platform: &Platform) -> Role {
 
 fn on_payment(app: &App, platform: &Platform) -> Role {
     let (bus, store, consumer) = (platform.bus(), app.store.clone(), app.on_payment.clone());
-    Role::task("on_payment", move |drain| bus::run_consumer(bus.clone(), store.clone(), consumer.clone(), drain))
+    Role::task("on_payment", move |drain| {
+        bus::run_consumer(bus.clone(), store.clone(), consumer.clone(), drain)
+    })
 }
 
 fn aftermath(app: &App) -> Role {

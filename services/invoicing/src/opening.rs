@@ -112,7 +112,8 @@ impl Opener {
             }
             let jobs = desk.take(BATCH_MAX);
             let drafts: Vec<_> = jobs.iter().map(|job| Arc::clone(&job.draft)).collect();
-            let batch = Batch { store: &self.store, series: &self.series, year, check_after: self.check_after };
+            let batch =
+                Batch { store: &self.store, series: &self.series, year, check_after: self.check_after };
             let outcomes = batch.open(&drafts).await;
             for (job, outcome) in jobs.into_iter().zip(outcomes) {
                 // Nobody waits for the answer of a cancelled request.

@@ -55,9 +55,6 @@ pub(crate) fn published(stored: &StoredEvent) -> fault::Result<Vec<Outbound>> {
     Ok(vec![outbound])
 }
 
-fn outbound<M: prost::Message>(
-    stored: &StoredEvent,
-    message: (&'static str, &M),
-) -> fault::Result<Outbound> {
+fn outbound<M: prost::Message>(stored: &StoredEvent, message: (&'static str, &M)) -> fault::Result<Outbound> {
     Outbound::of(stored, "invoicing", "invoice", &stored.name, message)
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use contracts::vbwd::payments::v1::payment_service_client::PaymentServiceClient;
 use contracts::vbwd::payments::v1::{
     CreatePaymentRequest, GetPaymentRequest, ListPaymentMethodsRequest, Payment, RefundPaymentRequest,
+    VoidPaymentRequest,
 };
 use eventstore::CommandContext;
 use fault::{Code, Fault};
@@ -53,7 +54,14 @@ impl Payments {
         }
         let key = (context.tenant, currency, country.to_owned());
         let codes = self.methods.try_get_with(key, self.method_codes(context, currency, country)).await;
-        let codes = codes.map_err(|fault| Fault::new(fault.code(), "payment_methods_unavailable", "The payment methods cannot be listed right now; try again.").with_source(fault))?;
+        let codes = codes.map_err(|fault| {
+            Fault::new(
+                fault.code(),
+                "payment_methods_unavailable",
+                "The payment methods cannot be listed right now; try again.",
+            )
+            .with_source(fault)
+        })?;
         if codes.iter().any(|code| code == method) {
             return Ok(());
         }
@@ -91,6 +99,16 @@ impl Payments {
             Ok(answer) => Ok(answer.into_inner().payment),
             Err(fault) if fault.code() == Code::NotFound => Ok(None),
             Err(fault) => Err(fault),
+        }
+    }
+
+    /// Gives up a payment before its money arrives. One that is unknown or has come to its end
+    /// stays as it is.
+    pub(crate) async fn give_up(&self, context: &CommandContext, payment: PaymentId) -> fault::Result<()> {
+        let request = VoidPaymentRequest { payment_id: payment.to_string() };
+        match self.client().void_payment(self.peer.request(context, request)?).await.map_err(Fault::from) {
+            Err(fault) if !matches!(fault.code(), Code::NotFound | Code::Rejected) => Err(fault),
+            _ => Ok(()),
         }
     }
 

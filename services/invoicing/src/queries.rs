@@ -130,12 +130,13 @@ pub(crate) async fn request_hash(
     id: InvoiceId,
 ) -> fault::Result<Option<Vec<u8>>> {
     let mut transaction = store.read(tenant).await?;
-    let hash = sqlx::query_scalar("SELECT request_hash FROM invoices WHERE tenant_id = $1 AND invoice_id = $2")
-        .bind(tenant.as_uuid())
-        .bind(id.as_uuid())
-        .fetch_optional(&mut *transaction)
-        .await
-        .map_err(storage)?;
+    let hash =
+        sqlx::query_scalar("SELECT request_hash FROM invoices WHERE tenant_id = $1 AND invoice_id = $2")
+            .bind(tenant.as_uuid())
+            .bind(id.as_uuid())
+            .fetch_optional(&mut *transaction)
+            .await
+            .map_err(storage)?;
     transaction.rollback().await.map_err(storage)?;
     Ok(hash)
 }

@@ -27,7 +27,8 @@ pub(crate) struct Sellers(BTreeMap<String, Peer>);
 impl Sellers {
     /// Finds the configured services.
     pub(crate) fn new(platform: &Platform, kinds: &BTreeMap<String, String>) -> fault::Result<Self> {
-        let peer = |(kind, service): (&String, &String)| Ok((kind.clone(), platform.peer("invoicing", service)?));
+        let peer =
+            |(kind, service): (&String, &String)| Ok((kind.clone(), platform.peer("invoicing", service)?));
         kinds.iter().map(peer).collect::<fault::Result<_>>().map(Self)
     }
 
@@ -69,7 +70,12 @@ impl Sellers {
     }
 
     /// Gives up a hold.
-    pub(crate) async fn release(&self, context: &CommandContext, kind: &str, line: LineId) -> fault::Result<()> {
+    pub(crate) async fn release(
+        &self,
+        context: &CommandContext,
+        kind: &str,
+        line: LineId,
+    ) -> fault::Result<()> {
         let (mut client, peer) = self.client(kind)?;
         let request = ReleaseHoldRequest { line_id: line.to_string() };
         client.release_hold(peer.request(context, request)?).await?;
@@ -127,7 +133,9 @@ fn sold(invoice: InvoiceId, user: UserId, line: &Line) -> SoldLine {
 fn delivery(status: tonic::Status) -> Fault {
     let fault = Fault::from(status);
     match fault.code() {
-        Code::Internal | Code::Unauthenticated | Code::Forbidden => Fault::unavailable("seller_failed", fault),
+        Code::Internal | Code::Unauthenticated | Code::Forbidden => {
+            Fault::unavailable("seller_failed", fault)
+        }
         _ => fault,
     }
 }

@@ -84,7 +84,13 @@ impl Sweep {
         if overdue && !paid {
             commands.push(InvoiceCommand::Void(Void { reason: "expired".to_owned() }));
         }
-        metrics::swept(if paid { "paid" } else if overdue { "overdue" } else { "waiting" });
+        metrics::swept(if paid {
+            "paid"
+        } else if overdue {
+            "overdue"
+        } else {
+            "waiting"
+        });
         match self.book.execute(&context, id, &commands).await {
             // Somebody else was faster; whatever the invoice is now, it was attended to.
             Err(fault) if fault.code() == Code::Rejected => {

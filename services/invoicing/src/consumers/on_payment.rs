@@ -5,8 +5,8 @@
 //! and an operator must see it.
 
 use bus::{CloudEvent, Consumer};
-use contracts::vbwd::payments::v1::{PaymentCaptured, PaymentFailed, PaymentRefunded};
 use contracts::vbwd::money::v1::Money as MoneyProto;
+use contracts::vbwd::payments::v1::{PaymentCaptured, PaymentFailed, PaymentRefunded};
 use eventstore::WorkerUnit;
 use fault::{Code, Fault};
 use ids::InvoiceId;

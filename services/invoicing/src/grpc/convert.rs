@@ -7,7 +7,7 @@ use eventstore::Loaded;
 use fault::{Code, Fault};
 use ids::PaymentId;
 use invoicing_domain::{
-    CartError, Invoice, Line, LineStatus, LINES_MAX, PricedLine, QUANTITY_MAX, Rejection, Status,
+    CartError, Invoice, LINES_MAX, Line, LineStatus, PricedLine, QUANTITY_MAX, Rejection, Status,
 };
 use jiff::Timestamp;
 use money::{Currency, Money, UnknownCurrency};
@@ -230,7 +230,10 @@ mod tests {
     #[test]
     fn a_quantity_points_at_its_line() {
         let fault = cart_refused(CartError::QuantityOutOfRange { line: 3, quantity: 0 });
-        assert_eq!((fault.reason(), &*fault.violations()[0].pointer), ("quantity_out_of_range", "/lines/3/quantity"));
+        assert_eq!(
+            (fault.reason(), &*fault.violations()[0].pointer),
+            ("quantity_out_of_range", "/lines/3/quantity")
+        );
     }
 
     #[test]

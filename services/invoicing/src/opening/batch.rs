@@ -73,7 +73,8 @@ impl Batch<'_> {
     /// One transaction; `Err` names the drafts that are new when some are not.
     async fn attempt(&self, drafts: &[&Draft]) -> fault::Result<Result<Opened, HashSet<InvoiceId>>> {
         let Some(first) = drafts.first() else { return Ok(Ok(HashMap::new())) };
-        let unnumbered = drafts.iter().map(|draft| self.decide(draft, 0)).collect::<fault::Result<Vec<_>>>()?;
+        let unnumbered =
+            drafts.iter().map(|draft| self.decide(draft, 0)).collect::<fault::Result<Vec<_>>>()?;
         let states: Vec<_> = unnumbered.iter().map(Invoice::replay).collect();
         let new: Vec<_> = drafts
             .iter()

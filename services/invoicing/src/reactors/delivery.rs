@@ -5,8 +5,8 @@ use fault::Fault;
 use futures::future::join_all;
 use ids::{InvoiceId, UserId};
 use invoicing_domain::{
-    Invoice, InvoiceCommand, Line, LineStatus, MarkLineFulfilled, MarkLineReversed, MarkLineUnfulfillable,
-    Status,
+    AttemptOutcome, Invoice, InvoiceCommand, Line, LineStatus, MarkLineFulfilled, MarkLineReversed,
+    MarkLineUnfulfillable, Status,
 };
 use kernel::StoredEvent;
 
@@ -42,13 +42,16 @@ impl Aftermath {
         trouble.map_or(Ok(()), Err)
     }
 
-    /// Releases the holds of an invoice that was given up.
+    /// Releases the holds of an invoice that was given up, and gives up the payments that wait.
     pub(super) async fn release(&self, stored: &StoredEvent, id: InvoiceId) -> fault::Result<()> {
         let invoice = self.book.load(stored.tenant, id).await?;
         let context = self.book.because_of(stored, "release");
         let held = invoice.state.lines().iter().map(|line| (&line.sold.kind, line.sold.line_id));
         let released = join_all(held.map(|(kind, line)| self.sellers.release(&context, kind, line))).await;
-        released.into_iter().collect()
+        let waiting =
+            invoice.state.attempts().iter().filter(|attempt| attempt.outcome == AttemptOutcome::Pending);
+        let given_up = waiting.map(|attempt| self.payments.give_up(&context, attempt.payment_id));
+        released.into_iter().chain(join_all(given_up).await).collect()
     }
 
     async fn record(
