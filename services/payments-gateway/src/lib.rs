@@ -1,1 +1,70 @@
 //! Payments through providers.
+//!
+//! 1. The rules are in `payments-gateway-domain`; providers are behind the port [`provider`], and
+//!    what they say is believed only as far as the rules allow.
+//! 2. Nothing waits for a provider inside a transaction. A payment records what it wants, the
+//!    provider is asked with a key that follows from the payment, its answer is recorded.
+//! 3. Webhooks bring news quickly, the reconciler brings it surely; both apply the same whole
+//!    snapshots, so order and repetition do not matter.
+//! 4. What others need to know is published from the event table ([`publish`]).
+
+mod app;
+mod config;
+mod grpc;
+mod metrics;
+mod outbound;
+pub mod provider;
+mod providers;
+mod refusal;
+mod standard_webhooks;
+mod table;
+
+use std::sync::Arc;
+
+use bus::EventOutbox;
+use eventstore::EventStore;
+use runtime::{Platform, Role, Service};
+use sqlx::migrate::Migrator;
+
+pub use app::Payments;
+pub use config::{Config, Enabled, ProviderSettings, Reconciler, SandboxSettings};
+pub use outbound::publish;
+pub use providers::Providers;
+
+/// The word after `vbwd.` in the proto package; also the schema.
+pub const NAME: &str = "payments";
+
+/// The service: its rpcs and its roles.
+///
+/// # Errors
+/// When a setting does not fit.
+pub async fn service(platform: &Platform, config: Config) -> fault::Result<Service> {
+    let providers = Providers::configured(platform, &config)?;
+    service_with(platform, config, providers)
+}
+
+/// The service with these providers.
+///
+/// # Errors
+/// When a setting does not fit.
+pub fn service_with(platform: &Platform, config: Config, providers: Providers) -> fault::Result<Service> {
+    let store = EventStore::new(platform.pool(NAME)?, NAME);
+    let payments = Arc::new(Payments::new(store.clone(), Arc::clone(&platform.clock), providers, config)?);
+    let (bus, reconciling) = (platform.bus(), Arc::clone(&payments));
+    let roles = vec![
+        Role::task("relay", move |drain| {
+            bus::run_relay(bus.clone(), EventOutbox::new(store.clone(), publish), drain)
+        }),
+        Role::task("reconciler", move |drain| {
+            let payments = Arc::clone(&reconciling);
+            async move { payments.run_reconciler(drain).await }
+        }),
+    ];
+    Ok(Service { name: NAME, routes: grpc::routes(payments), roles })
+}
+
+/// The migrations of the schema `payments`.
+#[must_use]
+pub fn migrations() -> Migrator {
+    sqlx::migrate!("../../migrations/payments")
+}

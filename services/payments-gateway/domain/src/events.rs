@@ -4,6 +4,7 @@
 //! publishing happens event by event.
 
 use ids::{InvoiceId, RefundId};
+use jiff::Timestamp;
 use money::Money;
 use serde::{Deserialize, Serialize};
 
@@ -13,7 +14,7 @@ kernel::events! {
     /// What can happen to a payment.
     pub enum PaymentEvent {
         /// We decided to collect.
-        "payment.created" 1 => Created(Terms),
+        "payment.created" 1 => Created(Created),
         /// The provider took it on and gave it a name.
         "payment.provider_accepted" 1 => ProviderAccepted(ProviderAccepted),
         /// The customer has to act.
@@ -41,6 +42,16 @@ kernel::events! {
         /// A refund did not happen.
         "payment.refund_failed" 1 => RefundFailed(RefundFailed),
     }
+}
+
+/// We decided to collect.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Created {
+    /// What was agreed.
+    #[serde(flatten)]
+    pub terms: Terms,
+    /// When; the time to pay begins here.
+    pub created_at: Timestamp,
 }
 
 /// The provider took the payment on.

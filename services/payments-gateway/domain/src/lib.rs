@@ -25,11 +25,11 @@ mod tests;
 
 pub use commands::{PaymentCommand, RefundRequest};
 pub use events::{
-    ActionRequired, Authorized, CaptureRefused, CaptureRequested, Captured, Failed, PaymentEvent,
+    ActionRequired, Authorized, CaptureRefused, CaptureRequested, Captured, Created, Failed, PaymentEvent,
     ProcessingStarted, ProviderAccepted, RefundFailed, RefundRequested, Refunded, VoidReason, VoidRequested,
     Voided,
 };
 pub use rejection::PaymentRejection;
 pub use snapshot::{ProviderRefund, ProviderSnapshot, ProviderState, RefundOutcome};
-pub use state::{Payment, Refund, Status, Terms};
+pub use state::{Payment, Refund, Status, Terms, TimeLimits};
 pub use step::Step;

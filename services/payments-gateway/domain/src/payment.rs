@@ -16,9 +16,9 @@ impl Aggregate for Payment {
     type Event = PaymentEvent;
     type Rejection = PaymentRejection;
 
-    fn decide(&self, command: PaymentCommand, _at: Timestamp) -> decide::Decision {
+    fn decide(&self, command: PaymentCommand, at: Timestamp) -> decide::Decision {
         match command {
-            PaymentCommand::Create(terms) => decide::create(self, terms),
+            PaymentCommand::Create(terms) => decide::create(self, terms, at),
             PaymentCommand::RecordProviderState(snapshot) => decide::record_provider_state(self, &snapshot),
             PaymentCommand::RecordProviderRefusal { failure_code } => {
                 decide::record_provider_refusal(self, failure_code)
@@ -38,7 +38,10 @@ impl Aggregate for Payment {
 
     fn evolve(&mut self, event: &PaymentEvent) {
         match event {
-            PaymentEvent::Created(terms) => self.terms = Some(terms.clone()),
+            PaymentEvent::Created(created) => {
+                self.terms = Some(created.terms.clone());
+                self.created_at = Some(created.created_at);
+            }
             PaymentEvent::ProviderAccepted(accepted) => {
                 self.provider_reference = Some(accepted.provider_reference.clone());
             }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use ids::{InvoiceId, RefundId, UserId};
+use jiff::{SignedDuration, Timestamp};
 use money::Money;
 use serde::{Deserialize, Serialize};
 
@@ -101,6 +102,15 @@ pub struct Terms {
     pub description: String,
 }
 
+/// How long a payment may stay open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TimeLimits {
+    /// Until the customer has paid.
+    pub open: SignedDuration,
+    /// Until somebody takes what is reserved.
+    pub authorized: SignedDuration,
+}
+
 /// A refund as far as we know.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refund {
@@ -114,6 +124,7 @@ pub struct Refund {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Payment {
     pub(crate) terms: Option<Terms>,
+    pub(crate) created_at: Option<Timestamp>,
     pub(crate) status: Status,
     pub(crate) provider_reference: Option<String>,
     pub(crate) redirect_url: Option<String>,
@@ -129,6 +140,19 @@ impl Payment {
     #[must_use]
     pub const fn terms(&self) -> Option<&Terms> {
         self.terms.as_ref()
+    }
+
+    /// When it was created.
+    #[must_use]
+    pub const fn created_at(&self) -> Option<Timestamp> {
+        self.created_at
+    }
+
+    /// Whether the time to pay is over at `at`; what is reserved has a limit of its own.
+    #[must_use]
+    pub fn is_overdue(&self, at: Timestamp, limits: TimeLimits) -> bool {
+        let limit = if self.status == Status::Authorized { limits.authorized } else { limits.open };
+        self.status.is_open() && self.created_at.is_some_and(|since| at.duration_since(since) >= limit)
     }
 
     /// How far it is.

@@ -42,11 +42,11 @@ pub fn migrations() -> sqlx::migrate::Migrator {
     sqlx::migrate!("../../../migrations/sandbox")
 }
 
-/// Builds the sandbox; its port is open when this returns.
+/// Builds the sandbox; its port is open when this returns. Where it must not run (production,
+/// unless it is switched on) the service is empty and opens nothing.
 ///
 /// # Errors
-/// `sandbox_disabled` where it must not run; invalid input for settings that do not fit or a port
-/// that is taken.
+/// Invalid input for settings that do not fit or a port that is taken.
 pub async fn service(platform: &Platform, config: Config) -> fault::Result<Service> {
     config.validate()?;
     if !config.runs_in(platform.environment) {

@@ -1,15 +1,17 @@
 //! Create: start collecting. Creating again with the same terms changes nothing.
 
+use jiff::Timestamp;
+
 use super::Decision;
-use crate::{Payment, PaymentEvent, PaymentRejection, Terms};
+use crate::{Created, Payment, PaymentEvent, PaymentRejection, Terms};
 
 /// Decides [`Create`](crate::PaymentCommand::Create).
-pub fn create(payment: &Payment, terms: Terms) -> Decision {
+pub fn create(payment: &Payment, terms: Terms, created_at: Timestamp) -> Decision {
     match &payment.terms {
         Some(agreed) if agreed.collects_the_same(&terms) => Ok(Vec::new()),
         Some(_) => Err(PaymentRejection::TermsDiffer),
         None if !terms.amount.is_positive() => Err(PaymentRejection::AmountNotPositive),
-        None => Ok(vec![PaymentEvent::Created(terms)]),
+        None => Ok(vec![PaymentEvent::Created(Created { terms, created_at })]),
     }
 }
 

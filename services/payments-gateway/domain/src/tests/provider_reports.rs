@@ -1,12 +1,14 @@
 //! What providers report, in and out of order.
 
+use jiff::SignedDuration;
+use kernel::Aggregate as _;
 use kernel::testing::given;
 use money::{Currency, Money};
 
 use super::samples::*;
 use crate::{
     Payment, PaymentCommand, PaymentRejection, ProviderRefund, ProviderSnapshot, ProviderState,
-    RefundOutcome, VoidReason,
+    RefundOutcome, Status, TimeLimits, VoidReason,
 };
 
 #[test]
@@ -71,6 +73,21 @@ fn what_was_given_up_for_lack_of_time_has_failed_as_expired() {
     given::<Payment>(expiring).when(report(ProviderState::Voided), AT).then([failed("expired")]);
     let asked = [until_authorized(), vec![void_requested(VoidReason::Requested)]].concat();
     given::<Payment>(asked).when(report(ProviderState::Voided), AT).then([voided()]);
+}
+
+#[test]
+fn what_is_reserved_has_a_time_limit_of_its_own() {
+    let limits =
+        TimeLimits { open: SignedDuration::from_hours(1), authorized: SignedDuration::from_hours(24) };
+    let rows = [(past_of(Status::RequiresAction), 1), (past_of(Status::Authorized), 24)];
+    for (past, hours) in rows {
+        let payment = Payment::replay(&past);
+        let limit = AT + SignedDuration::from_hours(hours);
+        assert!(payment.is_overdue(limit, limits));
+        assert!(!payment.is_overdue(limit - SignedDuration::from_secs(1), limits));
+    }
+    let captured = Payment::replay(&until_captured());
+    assert!(!captured.is_overdue(AT + SignedDuration::from_hours(100), limits));
 }
 
 #[test]

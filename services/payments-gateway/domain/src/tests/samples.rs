@@ -30,7 +30,7 @@ pub fn refund_id(nth: u32) -> RefundId {
 }
 
 pub fn created() -> PaymentEvent {
-    PaymentEvent::Created(terms())
+    PaymentEvent::Created(Created { terms: terms(), created_at: AT })
 }
 
 pub fn accepted() -> PaymentEvent {

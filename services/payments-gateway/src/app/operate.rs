@@ -1,0 +1,113 @@
+//! What operators do: capture, void, refund.
+
+use contracts::vbwd::payments::v1::{RefundPaymentRequest, RefundPaymentResponse};
+use eventstore::{CommandContext, Loaded, body_hash};
+use fault::Fault;
+use ids::{PaymentId, RefundId};
+use money::Money;
+use payments_gateway_domain::{Payment, PaymentCommand, RefundOutcome, RefundRequest, Status, Step};
+
+use super::Payments;
+use super::read::row_of;
+use crate::grpc::convert::payment_proto;
+use crate::table::PaymentRow;
+
+impl Payments {
+    /// Takes what is authorised.
+    pub(crate) async fn capture(
+        &self,
+        context: &CommandContext,
+        payment_id: PaymentId,
+    ) -> fault::Result<PaymentRow> {
+        let payment = self.request(context, payment_id, PaymentCommand::RequestCapture).await?;
+        if payment.state.step() != Step::Capture {
+            return row_of(&payment);
+        }
+        let taken = self.take_step(context, payment, Step::Capture).await?;
+        let refused = taken.trouble.as_ref().and_then(|error| error.refusal()).map(str::to_owned);
+        let payment = taken.unanswered()?;
+        match refused {
+            Some(code) if !payment.state.status().was_captured() => {
+                Err(provider_refused("capture_refused", &code))
+            }
+            _ => row_of(&payment),
+        }
+    }
+
+    /// Gives an open payment up.
+    pub(crate) async fn void(
+        &self,
+        context: &CommandContext,
+        payment_id: PaymentId,
+    ) -> fault::Result<PaymentRow> {
+        let mut payment = self.request(context, payment_id, PaymentCommand::RequestVoid).await?;
+        if payment.state.step() == Step::Create {
+            payment = self.take_step(context, payment, Step::Create).await?.unanswered()?;
+        }
+        if payment.state.step() == Step::Void {
+            payment = self.take_step(context, payment, Step::Void).await?.unanswered()?;
+        }
+        match payment.state.status() {
+            status if status.was_captured() => Err(provider_refused("void_refused", Status::Captured.name())),
+            _ => row_of(&payment),
+        }
+    }
+
+    /// Gives money back, once per operation id.
+    pub(crate) async fn refund(
+        &self,
+        context: &CommandContext,
+        (payment_id, amount): (PaymentId, Option<Money>),
+        message: &RefundPaymentRequest,
+    ) -> fault::Result<RefundPaymentResponse> {
+        let hash = body_hash("RefundPayment", message);
+        let refund_id = RefundId::derived(&[&payment_id.to_string(), &context.operation_id.to_string()]);
+        let request = RefundRequest { refund_id, amount, reason: message.reason.clone() };
+        let mut unit = self.store.begin(context).await?;
+        if let Some(answer) = unit.claim(&hash).await? {
+            return Ok(answer);
+        }
+        let payment = self.decide_in(&mut unit, payment_id, PaymentCommand::RequestRefund(request)).await?;
+        unit.commit().await?;
+        let payment = self.give_back(context, payment, refund_id).await?;
+        let response = RefundPaymentResponse { payment: Some(payment_proto(&row_of(&payment)?)) };
+        let mut unit = self.store.begin(context).await?;
+        unit.remember(&hash, &response).await?;
+        unit.commit().await?;
+        Ok(response)
+    }
+
+    async fn give_back(
+        &self,
+        context: &CommandContext,
+        payment: Loaded<Payment>,
+        refund_id: RefundId,
+    ) -> fault::Result<Loaded<Payment>> {
+        let open =
+            payment.state.refunds().get(&refund_id).filter(|refund| refund.outcome == RefundOutcome::Pending);
+        let Some(amount) = open.map(|refund| refund.amount) else { return Ok(payment) };
+        let step = Step::Refund { refund_id, amount };
+        let payment = self.take_step(context, payment, step).await?.unanswered()?;
+        match payment.state.refunds().get(&refund_id).map(|refund| &refund.outcome) {
+            Some(RefundOutcome::Failed { failure_code }) => {
+                Err(provider_refused("refund_refused", failure_code))
+            }
+            _ => Ok(payment),
+        }
+    }
+
+    /// A request is recorded before the provider is asked; that it exists is checked by the rule.
+    async fn request(
+        &self,
+        context: &CommandContext,
+        payment_id: PaymentId,
+        command: PaymentCommand,
+    ) -> fault::Result<Loaded<Payment>> {
+        let execute = || self.execute_fresh(context, payment_id, command.clone());
+        eventstore::retry_stale(super::ATTEMPTS, execute).await
+    }
+}
+
+fn provider_refused(reason: &'static str, code: &str) -> Fault {
+    Fault::rejected(reason, "The payment provider refused.").with_fact("failure_code", code)
+}

@@ -1,0 +1,215 @@
+//! The table `payments`: the inline read model, what webhooks are matched against, and what the
+//! reconciler claims.
+//!
+//! Every writer of a payment touches its row *before* it appends events. So two writers of one
+//! payment wait for each other at the row and never in a circle.
+
+use ids::{InvoiceId, PaymentId, TenantId, UserId};
+use jiff::{SignedDuration, Timestamp};
+use jiff_sqlx::ToSqlx as _;
+use money::Money;
+use payments_gateway_domain::{Payment, Status};
+use sqlx::{PgConnection, Row as _};
+use uuid::Uuid;
+
+use crate::provider::ProviderEvent;
+use eventstore::storage;
+use fault::Fault;
+
+const WRITE: &str = "INSERT INTO payments (payment_id, tenant_id, invoice_id, user_id, status, amount_minor, \
+      refunded_minor, currency, method, provider, provider_reference, redirect_url, failure_code, \
+      correlation_id, created_at, revision, next_check_at) \
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) \
+    ON CONFLICT (payment_id) DO UPDATE SET status = excluded.status, refunded_minor = excluded.refunded_minor, \
+      provider_reference = excluded.provider_reference, redirect_url = excluded.redirect_url, \
+      failure_code = excluded.failure_code, revision = excluded.revision, \
+      next_check_at = excluded.next_check_at, checks = 0";
+
+const READ: &str = "SELECT payment_id, invoice_id, user_id, status, amount_minor, refunded_minor, currency, method, \
+      provider, provider_reference, redirect_url, failure_code, created_at, revision \
+    FROM payments WHERE payment_id = $1";
+
+const RECEIVE: &str = "WITH found AS ( \
+      SELECT tenant_id, payment_id, correlation_id FROM payments \
+      WHERE provider = $1 AND (provider_reference = $2 OR (payment_id = $3 AND provider_reference IS NULL)) \
+      FOR UPDATE), \
+    stored AS ( \
+      INSERT INTO webhook_inbox (provider, event_id, tenant_id, payment_id, kind, occurred_at, received_at) \
+      SELECT $1, $4, tenant_id, payment_id, $5, $6, $7 FROM found \
+      ON CONFLICT DO NOTHING RETURNING event_id) \
+    SELECT tenant_id, payment_id, correlation_id, EXISTS (SELECT FROM stored) AS fresh FROM found";
+
+const CLAIM: &str = "UPDATE payments SET checks = checks + 1, \
+      next_check_at = $1 + least($2 * power(2, least(checks, 30)), $3) * interval '1 millisecond' \
+    WHERE payment_id IN ( \
+      SELECT payment_id FROM payments WHERE next_check_at <= $1 ORDER BY next_check_at LIMIT $4 \
+      FOR UPDATE SKIP LOCKED) \
+    RETURNING tenant_id, payment_id, correlation_id";
+
+/// A payment as it is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PaymentRow {
+    pub(crate) payment_id: PaymentId,
+    pub(crate) invoice_id: InvoiceId,
+    pub(crate) user_id: UserId,
+    pub(crate) status: Status,
+    pub(crate) amount: Money,
+    pub(crate) refunded: Money,
+    pub(crate) method: String,
+    pub(crate) provider: String,
+    pub(crate) provider_reference: Option<String>,
+    pub(crate) redirect_url: Option<String>,
+    pub(crate) failure_code: Option<String>,
+    pub(crate) created_at: Timestamp,
+    pub(crate) revision: i64,
+}
+
+/// A payment whose tenant only its row knows.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Found {
+    pub(crate) tenant: TenantId,
+    pub(crate) payment_id: PaymentId,
+    pub(crate) correlation_id: Uuid,
+}
+
+/// How the reconciler spaces its questions.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pace {
+    pub(crate) first: SignedDuration,
+    pub(crate) longest: SignedDuration,
+}
+
+impl PaymentRow {
+    /// The row of a payment; `None` before it was created.
+    pub(crate) fn of(payment_id: PaymentId, payment: &Payment, revision: i64) -> Option<Self> {
+        let (terms, created_at) = (payment.terms()?.clone(), payment.created_at()?);
+        Some(Self {
+            payment_id,
+            invoice_id: terms.invoice_id,
+            user_id: terms.user_id,
+            status: payment.status(),
+            amount: terms.amount,
+            refunded: payment.refunded().unwrap_or(Money::zero(terms.amount.currency())),
+            method: terms.method,
+            provider: terms.provider,
+            provider_reference: payment.provider_reference().map(str::to_owned),
+            redirect_url: payment.redirect_url().map(str::to_owned),
+            failure_code: payment.failure_code().map(str::to_owned),
+            created_at,
+            revision,
+        })
+    }
+
+    /// Writes it, new or changed.
+    pub(crate) async fn write(
+        &self,
+        connection: &mut PgConnection,
+        (tenant, correlation_id): (TenantId, Uuid),
+        next_check_at: Option<Timestamp>,
+    ) -> fault::Result<()> {
+        sqlx::query(WRITE)
+            .bind(self.payment_id.as_uuid())
+            .bind(tenant.as_uuid())
+            .bind(self.invoice_id.as_uuid())
+            .bind(self.user_id.as_uuid())
+            .bind(self.status.name())
+            .bind(self.amount.minor())
+            .bind(self.refunded.minor())
+            .bind(self.amount.currency().code())
+            .bind(&self.method)
+            .bind(&self.provider)
+            .bind(&self.provider_reference)
+            .bind(&self.redirect_url)
+            .bind(&self.failure_code)
+            .bind(correlation_id)
+            .bind(self.created_at.to_sqlx())
+            .bind(self.revision)
+            .bind(next_check_at.map(|due| due.to_sqlx()))
+            .execute(connection)
+            .await
+            .map_err(storage)?;
+        Ok(())
+    }
+
+    /// Reads it.
+    pub(crate) async fn read(
+        connection: &mut PgConnection,
+        payment_id: PaymentId,
+    ) -> fault::Result<Option<Self>> {
+        let row = sqlx::query(READ).bind(payment_id.as_uuid()).fetch_optional(connection).await;
+        row.map_err(storage)?.map(|row| decode(&row)).transpose()
+    }
+}
+
+fn decode(row: &sqlx::postgres::PgRow) -> fault::Result<PaymentRow> {
+    let get = |error: sqlx::Error| Fault::internal(error);
+    let status: String = row.try_get("status").map_err(get)?;
+    let currency: String = row.try_get("currency").map_err(get)?;
+    let currency = currency.parse().map_err(Fault::internal)?;
+    let minor = |column: &str| row.try_get(column).map(|minor| Money::new(minor, currency)).map_err(get);
+    let id = |column: &str| row.try_get::<Uuid, _>(column).map_err(get);
+    Ok(PaymentRow {
+        payment_id: PaymentId::from_uuid(id("payment_id")?),
+        invoice_id: InvoiceId::from_uuid(id("invoice_id")?),
+        user_id: UserId::from_uuid(id("user_id")?),
+        status: Status::from_name(&status).ok_or_else(|| Fault::internal(format!("status {status}")))?,
+        amount: minor("amount_minor")?,
+        refunded: minor("refunded_minor")?,
+        method: row.try_get("method").map_err(get)?,
+        provider: row.try_get("provider").map_err(get)?,
+        provider_reference: row.try_get("provider_reference").map_err(get)?,
+        redirect_url: row.try_get("redirect_url").map_err(get)?,
+        failure_code: row.try_get("failure_code").map_err(get)?,
+        created_at: row.try_get::<jiff_sqlx::Timestamp, _>("created_at").map_err(get)?.to_jiff(),
+        revision: row.try_get("revision").map_err(get)?,
+    })
+}
+
+type FoundRow = (Uuid, Uuid, Uuid);
+
+fn found((tenant, payment, correlation_id): FoundRow) -> Found {
+    let (tenant, payment_id) = (TenantId::from_uuid(tenant), PaymentId::from_uuid(payment));
+    Found { tenant, payment_id, correlation_id }
+}
+
+/// Finds and holds the payment a webhook speaks of and notes the webhook; answers the payment and
+/// whether the webhook is new. Needs the worker role.
+pub(crate) async fn receive(
+    connection: &mut PgConnection,
+    provider: &str,
+    event: &ProviderEvent,
+    received_at: Timestamp,
+) -> fault::Result<Option<(Found, bool)>> {
+    let row: Option<(Uuid, Uuid, Uuid, bool)> = sqlx::query_as(RECEIVE)
+        .bind(provider)
+        .bind(&event.snapshot.reference)
+        .bind(event.payment_id.map(PaymentId::as_uuid))
+        .bind(&event.event_id)
+        .bind(&event.kind)
+        .bind(event.occurred_at.to_sqlx())
+        .bind(received_at.to_sqlx())
+        .fetch_optional(connection)
+        .await
+        .map_err(storage)?;
+    Ok(row.map(|(tenant, payment, correlation, fresh)| (found((tenant, payment, correlation)), fresh)))
+}
+
+/// Claims payments that are due to be asked for and sets when they are due again. Needs the worker
+/// role.
+pub(crate) async fn claim(
+    connection: &mut PgConnection,
+    now: Timestamp,
+    pace: Pace,
+    limit: usize,
+) -> fault::Result<Vec<Found>> {
+    let milliseconds = |pause: SignedDuration| pause.as_millis_f64();
+    let rows: Vec<FoundRow> = sqlx::query_as(CLAIM)
+        .bind(now.to_sqlx())
+        .bind(milliseconds(pace.first))
+        .bind(milliseconds(pace.longest))
+        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        .fetch_all(connection)
+        .await
+        .map_err(storage)?;
+    Ok(rows.into_iter().map(found).collect())
+}
