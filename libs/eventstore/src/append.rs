@@ -129,7 +129,7 @@ impl Target<'_> {
     }
 }
 
-fn refusal(error: sqlx::Error) -> fault::Fault {
+pub(crate) fn refusal(error: sqlx::Error) -> fault::Fault {
     let taken = error.as_database_error().is_some_and(|e| e.constraint() == Some("events_pkey"));
     if taken { stale().with_source(error) } else { storage(error) }
 }

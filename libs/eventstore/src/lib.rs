@@ -13,6 +13,7 @@
 //! migration. [`MemoryStore`] is the twin for tests, held to the same conformance suite.
 
 mod append;
+mod append_new;
 mod context;
 mod dead_letters;
 mod epoch;
@@ -30,6 +31,7 @@ mod store;
 pub mod testing;
 mod unit_of_work;
 
+pub use append_new::NewStream;
 pub use context::CommandContext;
 pub use dead_letters::{DeadLetter, mark_replayed, open_dead_letter, open_dead_letters, record_dead_letter};
 pub use epoch::repair_epoch;

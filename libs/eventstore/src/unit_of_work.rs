@@ -13,6 +13,7 @@ use sqlx::{PgConnection, Postgres, Transaction};
 use uuid::Uuid;
 
 use crate::append::{self, Target};
+use crate::append_new::{self, NewStream};
 use crate::error::unknown_event;
 use crate::{CommandContext, EventStore, NewEvent, operations, storage};
 
@@ -124,6 +125,21 @@ impl UnitOfWork {
         }
         loaded.revision = stored.last().map_or(loaded.revision, |last| last.revision);
         Ok(stored)
+    }
+
+    /// Appends the first events of several streams in one statement; each stream has circumstances
+    /// of its own. Answers each aggregate with the position of its last event, in order.
+    ///
+    /// # Errors
+    /// `StaleRevision` if one of the streams exists already; then nothing is written.
+    pub async fn append_new<A: Aggregate>(
+        &mut self,
+        streams: &[NewStream<A>],
+    ) -> fault::Result<Vec<(Loaded<A>, Position)>> {
+        let done = append_new::append_new(&mut self.transaction, streams).await;
+        let begun = self.checked(done)?;
+        self.position = begun.last().map_or(self.position, |(_, position)| *position);
+        Ok(begun)
     }
 
     /// Appends a fact without an aggregate, at the next revision of its stream. A kind of stream
