@@ -33,6 +33,8 @@ pub struct Config {
     pub snapshot_batches: u64,
     /// For how long an append is repeated before its callers are told that the outcome is unknown.
     pub append_patience_milliseconds: u32,
+    /// For how long a call waits for its partition while this process recovers it.
+    pub service_wait_milliseconds: u32,
     /// For how long a read waits for the position it asked for.
     pub position_wait_milliseconds: u32,
 }
@@ -50,6 +52,7 @@ impl Default for Config {
             snapshot_operations: 4_000_000,
             snapshot_batches: 20_000,
             append_patience_milliseconds: 5_000,
+            service_wait_milliseconds: 3_000,
             position_wait_milliseconds: 3_000,
         }
     }
@@ -88,6 +91,10 @@ impl Config {
 
     pub(crate) fn append_patience(&self) -> Duration {
         Duration::from_millis(self.append_patience_milliseconds.into())
+    }
+
+    pub(crate) fn service_wait(&self) -> Duration {
+        Duration::from_millis(self.service_wait_milliseconds.into())
     }
 
     pub(crate) fn position_wait(&self) -> Duration {

@@ -33,6 +33,8 @@ struct Partition {
     owner: ArcSwapOption<Holder>,
     durable: watch::Sender<u64>,
     projected: watch::Sender<u64>,
+    /// Changes when somebody begins or ceases to serve it.
+    changed: watch::Sender<()>,
 }
 
 /// An account is open.
@@ -74,6 +76,7 @@ impl Ledger {
             owner: ArcSwapOption::empty(),
             durable: watch::Sender::new(0),
             projected: watch::Sender::new(0),
+            changed: watch::Sender::new(()),
         };
         let partitions = (0..config.partitions).map(partition).collect();
         Self(Arc::new(Inner { config, holder, clock, partitions, projection_wakes: watch::Sender::new(()) }))
@@ -169,13 +172,34 @@ impl Ledger {
     }
 
     async fn ask<T>(&self, partition: u16, work: impl FnOnce(Reply<T>) -> Work) -> fault::Result<T> {
-        let mailbox = self.slot(partition)?.mailbox.load_full();
-        let mailbox = mailbox.ok_or_else(|| self.elsewhere(partition))?;
+        let mailbox = self.mailbox(partition).await?;
         let (reply, answer) = oneshot::channel();
         mailbox.put(work(reply)).map_err(not_taken)?;
-        drop(mailbox);
+        drop(mailbox); // a held mailbox would keep the thread from ending
         let decided: Decided<T> = answer.await.unwrap_or(Err(Lost::OutcomeUnknown));
         decided.map_err(lost)
+    }
+
+    /// The way in. While this process takes the partition over or recovers it, callers wait a
+    /// little; when another process serves it, they are told at once.
+    async fn mailbox(&self, partition: u16) -> fault::Result<Arc<Mailbox>> {
+        let slot = self.slot(partition)?;
+        if let Some(mailbox) = slot.mailbox.load_full() {
+            return Ok(mailbox);
+        }
+        let mut changed = slot.changed.subscribe();
+        let waiting = async {
+            loop {
+                if let Some(mailbox) = slot.mailbox.load_full() {
+                    return Ok(mailbox);
+                }
+                if slot.owner.load().is_some() || changed.changed().await.is_err() {
+                    return Err(self.elsewhere(partition));
+                }
+            }
+        };
+        let waited = tokio::time::timeout(self.0.config.service_wait(), waiting).await;
+        waited.unwrap_or_else(|_| Err(self.elsewhere(partition)))
     }
 
     fn elsewhere(&self, partition: u16) -> Fault {
@@ -257,6 +281,7 @@ impl Ledger {
         if let Ok(slot) = self.slot(partition) {
             slot.owner.store(None);
             slot.mailbox.store(Some(Arc::new(mailbox)));
+            slot.changed.send_replace(());
         }
     }
 
@@ -269,6 +294,7 @@ impl Ledger {
     pub(crate) fn owned_by(&self, partition: u16, holder: Holder) {
         if let Ok(slot) = self.slot(partition) {
             slot.owner.store(Some(Arc::new(holder)));
+            slot.changed.send_replace(());
         }
     }
 }

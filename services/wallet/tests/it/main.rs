@@ -1,0 +1,10 @@
+//! The wallet on real servers, and its engine on a journal that misbehaves on demand.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods)]
+
+mod api;
+mod crash;
+mod engine;
+mod fixtures;
+mod reads;
+mod relay;
+mod selling;
