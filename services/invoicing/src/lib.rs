@@ -31,6 +31,7 @@ use runtime::{Platform, Role, Service};
 use tonic::service::Routes;
 
 pub use config::Config;
+pub use outbound::publish;
 
 use app::App;
 use grpc::Rpcs;
@@ -61,7 +62,7 @@ pub fn migrations() -> sqlx::migrate::Migrator {
 fn relay(app: &App, platform: &Platform) -> Role {
     let (bus, store) = (platform.bus(), app.store.clone());
     Role::task("relay", move |drain| {
-        let outbox = EventOutbox::new(store.clone(), outbound::published);
+        let outbox = EventOutbox::new(store.clone(), outbound::publish);
         bus::run_relay(bus.clone(), outbox, drain)
     })
 }

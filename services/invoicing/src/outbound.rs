@@ -9,7 +9,10 @@ use kernel::StoredEvent;
 use crate::grpc::convert::{money_proto, timestamp};
 
 /// Translates a stored event into what the world may know.
-pub(crate) fn published(stored: &StoredEvent) -> fault::Result<Vec<Outbound>> {
+///
+/// # Errors
+/// An event that this program cannot read.
+pub fn publish(stored: &StoredEvent) -> fault::Result<Vec<Outbound>> {
     let invoice_id = stored.stream.to_string();
     let outbound = match stored.decode::<InvoiceEvent>().map_err(unknown_event)? {
         InvoiceEvent::Opened(event) => {
