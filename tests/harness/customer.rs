@@ -10,8 +10,8 @@ use super::{Fleet, eventually};
 /// Somebody who talks to the edge.
 #[derive(Clone)]
 pub struct Customer {
-    client: reqwest::Client,
-    base: String,
+    pub client: reqwest::Client,
+    pub base: String,
     /// Access token, once signed in.
     pub token: Option<String>,
     /// Refresh token, once signed in.
