@@ -42,7 +42,10 @@ async fn an_immediate_payment(fleet: &Fleet, ear: &Ear) {
 }
 
 async fn the_statement_shows_it(customer: &Customer, tokens: i64) {
-    let statement = customer.get("/api/v1/wallet/statement").await.ok();
+    let balance = customer.get("/api/v1/wallet/balance").await.ok();
+    let position = balance["balances"][0]["position"].as_str().expect("a position").to_owned();
+    let path = format!("/api/v1/wallet/statement?min_position={position}");
+    let statement = customer.get(&path).await.ok(); // waits until it includes what the balance does
     let entries = statement["entries"].as_array().unwrap();
     assert_eq!(entries.len(), 1, "{statement}");
     assert_eq!(entries[0]["amount"], tokens.to_string());
@@ -112,7 +115,8 @@ async fn a_declined_payment_and_another_try(fleet: &Fleet) {
     assert_eq!(body["payment"]["status"], "failed", "{body}");
     assert_eq!(body["payment"]["failure_code"], "card_declined", "{body}");
     let invoice = invoice_id(&body);
-    let again = serde_json::json!({"payment_method": "sandbox_card", "return_url": "https://shop.example/return"});
+    let again =
+        serde_json::json!({"payment_method": "sandbox_card", "return_url": "https://shop.example/return"});
     let key = uuid::Uuid::now_v7().to_string();
     customer.post_once(&format!("/api/v1/invoices/{invoice}/pay"), &key, again).await.ok();
     customer.wait_for_invoice(&invoice, "INVOICE_STATUS_PAID").await;
@@ -125,7 +129,8 @@ async fn a_payment_that_is_captured_later(fleet: &Fleet) {
     let body = customer.check_out(&bundle, "sandbox_pending").await.ok();
     let payment = body["payment"]["payment_id"].as_str().unwrap().to_owned();
     assert_eq!(customer.tokens().await, 0);
-    let refused = customer.post(&format!("/api/v1/admin/payments/{payment}/capture"), serde_json::json!({})).await;
+    let refused =
+        customer.post(&format!("/api/v1/admin/payments/{payment}/capture"), serde_json::json!({})).await;
     refused.refused(403, "permission_denied");
     wait_for_payment(&customer, &payment, "PAYMENT_STATUS_AUTHORIZED").await;
     admin.post(&format!("/api/v1/admin/payments/{payment}/capture"), serde_json::json!({})).await.ok();

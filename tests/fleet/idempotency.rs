@@ -12,7 +12,8 @@ async fn a_hundred_parallel_checkouts_with_one_key_are_one_purchase() {
     let customer = Customer::new(&fleet).await;
     let (bundle, _) = customer.bundle("500").await;
     let body = order(&bundle, "sandbox_card");
-    let answers = join_all((0..100).map(|_| customer.post_once("/api/v1/checkout", "the-one", body.clone()))).await;
+    let answers =
+        join_all((0..100).map(|_| customer.post_once("/api/v1/checkout", "the-one", body.clone()))).await;
     let mut invoices: Vec<_> = answers
         .iter()
         .filter(|answer| {

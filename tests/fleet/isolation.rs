@@ -30,16 +30,17 @@ async fn a_connection_of_one_tenant_sees_no_row_of_another() {
     assert!(looked_at > 15, "only {looked_at} tables have a tenant");
 }
 
-/// A row written for another tenant must be refused as well as unseen.
+/// A row written for another tenant must be refused as well as unseen. A table that the service's
+/// log-in may not touch at all (rows behind a partitioned parent) is closed already.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_tenant_table_has_forced_row_level_security() {
     let database = testkit::databases(fleet::command::migrate::migrations()).await;
     for service in SERVICES {
         let all = database.superuser(service);
         for table in tenant_tables(&all, service).await {
-            let row = sqlx::query("SELECT relrowsecurity AND relforcerowsecurity AS forced FROM pg_class WHERE oid = ($1 || '.' || $2)::regclass")
+            let row = sqlx::query("SELECT relrowsecurity AND relforcerowsecurity OR NOT has_table_privilege('vbwd_' || $1, oid, 'SELECT, INSERT, UPDATE, DELETE') AS forced FROM pg_class WHERE oid = ($1 || '.' || $2)::regclass")
                 .bind(service).bind(&table).fetch_one(&all).await.unwrap();
-            assert!(row.get::<bool, _>("forced"), "{service}.{table}");
+            assert!(row.get::<bool, _>("safe"), "{service}.{table}");
         }
     }
 }

@@ -55,7 +55,13 @@ impl Customer {
             .timeout(Duration::from_secs(30))
             .build()
             .unwrap();
-        Self { client, base: fleet.base.clone(), token: None, refresh_token: String::new(), email: String::new() }
+        Self {
+            client,
+            base: fleet.base.clone(),
+            token: None,
+            refresh_token: String::new(),
+            email: String::new(),
+        }
     }
 
     /// A new customer, registered and signed in.

@@ -35,7 +35,8 @@ impl Ear {
     pub fn heard(&self, kind: &str, about: &str) -> Vec<Value> {
         let all = self.0.lock().unwrap();
         let fits = |event: &&(String, Value)| {
-            event.1["type"].as_str().is_some_and(|name| name.starts_with(kind)) && event.1.to_string().contains(about)
+            event.1["type"].as_str().is_some_and(|name| name.starts_with(kind))
+                && event.1.to_string().contains(about)
         };
         all.iter().filter(fits).map(|(_, event)| event.clone()).collect()
     }

@@ -30,10 +30,17 @@ pub struct Fleet {
 impl Fleet {
     /// The whole fleet in this process.
     pub async fn in_process() -> Self {
+        Self::in_process_with(|_| {}).await
+    }
+
+    /// The whole fleet in this process, with a configuration of its own.
+    pub async fn in_process_with(change: impl FnOnce(&mut Config)) -> Self {
         let (nats, database) = servers().await;
-        let config = config(&database, &nats);
+        let mut config = config(&database, &nats);
+        change(&mut config);
         seed(&config).await;
-        let running = Box::pin(fleet::start::start(config.clone(), &Role::ALL)).await.expect("the fleet starts");
+        let running =
+            Box::pin(fleet::start::start(config.clone(), &Role::ALL)).await.expect("the fleet starts");
         Self::assemble(config, nats, database, None, Some(running)).await
     }
 
@@ -100,11 +107,8 @@ async fn servers() -> (Nats, TestDatabase) {
 
 /// Configuration of a test fleet: free ports, generous limits.
 pub fn config(database: &TestDatabase, nats: &Nats) -> Config {
-    let mut config = Config {
-        environment: Environment::Test,
-        database: database.config().clone(),
-        ..Config::default()
-    };
+    let mut config =
+        Config { environment: Environment::Test, database: database.config().clone(), ..Config::default() };
     config.fleet.secret = Secret::from(SECRET);
     config.nats.url = Secret::from(nats.url().as_str());
     config.admin.listen = free_address();

@@ -49,7 +49,10 @@ async fn database(config: &Config) -> Vec<Finding> {
     findings.push(found("isolation", row_security(&mut connection).await.map_err(text).and_then(|all| all)));
     for (service, migrator) in super::migrate::migrations() {
         let pending = pending(&mut connection, service, &migrator).await;
-        findings.push(found("migrations", pending.map_err(|why| format!("{service}: {why}; run `vbwd migrate`"))));
+        findings.push(found(
+            "migrations",
+            pending.map_err(|why| format!("{service}: {why}; run `vbwd migrate`")),
+        ));
         if matches!(service, "identity" | "wallet" | "invoicing" | "payments") {
             findings.push(found("dead letters", dead_letters(&mut connection, service).await));
         }
@@ -73,14 +76,16 @@ async fn version(connection: &mut PgConnection) -> Result<String, sqlx::Error> {
     Ok(format!("PostgreSQL {shown}, {verdict}"))
 }
 
-/// Every table with a tenant column must have row-level security, forced.
+/// Every table with a tenant column that a service may read must have row-level security, forced.
 async fn row_security(connection: &mut PgConnection) -> Result<Result<String, String>, sqlx::Error> {
     let open: Vec<String> = sqlx::query_scalar(
         "SELECT n.nspname || '.' || c.relname FROM pg_class c \
          JOIN pg_namespace n ON n.oid = c.relnamespace \
          JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'tenant_id' AND NOT a.attisdropped \
-         WHERE c.relkind = 'r' AND NOT (c.relrowsecurity AND c.relforcerowsecurity) \
-           AND n.nspname IN ('identity', 'wallet', 'invoicing', 'payments', 'sandbox', 'gateway')",
+         WHERE c.relkind IN ('r', 'p') AND NOT (c.relrowsecurity AND c.relforcerowsecurity) \
+           AND n.nspname IN ('identity', 'wallet', 'invoicing', 'payments', 'sandbox', 'gateway') \
+           AND (has_table_privilege('vbwd_' || n.nspname, c.oid, 'SELECT') \
+             OR has_table_privilege('vbwd_' || n.nspname || '_worker', c.oid, 'SELECT'))",
     )
     .fetch_all(connection)
     .await?;

@@ -30,7 +30,11 @@ pub async fn run(config: Config, roles: &[Role]) -> fault::Result<()> {
     if finished {
         return Ok(());
     }
-    Err(Fault::new(fault::Code::Timeout, "drain_incomplete", "Some work did not finish within the grace time."))
+    Err(Fault::new(
+        fault::Code::Timeout,
+        "drain_incomplete",
+        "Some work did not finish within the grace time.",
+    ))
 }
 
 async fn told_to_stop() {

@@ -39,7 +39,10 @@ fn index() -> String {
         }
         let Published { name, meaning, message, .. } = &event;
         let subject = subject(&event);
-        let _ = write!(text, "\n### {name}\n\n{meaning}\n\nSubject `{subject}`, schema [{name}.v1.schema.json]({name}.v1.schema.json).\n\n| Field of `data` | Type | Meaning |\n|---|---|---|\n");
+        let _ = write!(
+            text,
+            "\n### {name}\n\n{meaning}\n\nSubject `{subject}`, schema [{name}.v1.schema.json]({name}.v1.schema.json).\n\n| Field of `data` | Type | Meaning |\n|---|---|---|\n"
+        );
         for field in message.fields() {
             let comment = comment(message.parent_file(), field.path());
             let kind = json_type(&field.kind());
@@ -76,7 +79,8 @@ Try it with any NATS client: subscribe to `evt.<tenant id>.>`.
 
 fn published() -> Vec<Published> {
     let files = contracts::pool().files().filter(|file| file.name().ends_with("/events.proto"));
-    let mut events: Vec<_> = files.flat_map(|file| file.messages().collect::<Vec<_>>()).filter_map(event).collect();
+    let mut events: Vec<_> =
+        files.flat_map(|file| file.messages().collect::<Vec<_>>()).filter_map(event).collect();
     events.sort_by(|a, b| (&a.service, &a.name).cmp(&(&b.service, &b.name)));
     events
 }
@@ -109,7 +113,9 @@ fn comment(file: FileDescriptor, path: &[i32]) -> String {
 
 fn json_type(kind: &Kind) -> &'static str {
     match kind {
-        Kind::Int64 | Kind::Uint64 | Kind::Sint64 | Kind::Fixed64 | Kind::Sfixed64 => "string (64-bit integer)",
+        Kind::Int64 | Kind::Uint64 | Kind::Sint64 | Kind::Fixed64 | Kind::Sfixed64 => {
+            "string (64-bit integer)"
+        }
         Kind::Int32 | Kind::Uint32 | Kind::Sint32 | Kind::Fixed32 | Kind::Sfixed32 => "integer",
         Kind::Bool => "boolean",
         Kind::Message(message) if message.full_name() == "google.protobuf.Timestamp" => "string (RFC 3339)",
@@ -166,7 +172,9 @@ fn field_schema(kind: &Kind) -> Value {
         Kind::Int64 | Kind::Uint64 | Kind::Sint64 | Kind::Fixed64 | Kind::Sfixed64 => {
             json!({"type": "string", "pattern": "^-?[0-9]+$"})
         }
-        Kind::Int32 | Kind::Uint32 | Kind::Sint32 | Kind::Fixed32 | Kind::Sfixed32 => json!({"type": "integer"}),
+        Kind::Int32 | Kind::Uint32 | Kind::Sint32 | Kind::Fixed32 | Kind::Sfixed32 => {
+            json!({"type": "integer"})
+        }
         Kind::Bool => json!({"type": "boolean"}),
         Kind::Message(message) if message.full_name() == "google.protobuf.Timestamp" => {
             json!({"type": "string", "format": "date-time"})

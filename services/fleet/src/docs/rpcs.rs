@@ -16,7 +16,10 @@ pub fn page() -> Page {
     for method in contracts::methods() {
         if service != method.service {
             service = &method.service;
-            let _ = write!(text, "\n## {service}\n\n| HTTP | rpc | who may call | limits | repeated call |\n|---|---|---|---|---|\n");
+            let _ = write!(
+                text,
+                "\n## {service}\n\n| HTTP | rpc | who may call | limits | repeated call |\n|---|---|---|---|---|\n"
+            );
         }
         text.push_str(&row(method));
     }
