@@ -78,6 +78,12 @@ pub enum Rejection {
         /// Most permissions.
         max: usize,
     },
+    /// More than one user may hold.
+    #[error("too many roles, at most {max}")]
+    RolesTooMany {
+        /// Most roles.
+        max: usize,
+    },
     /// The caller lacks a permission that is being handed out or taken away.
     #[error("caller lacks {permission}")]
     PrivilegeEscalation {

@@ -11,7 +11,7 @@ use crate::app::Identity;
 use crate::audit::{self, Action};
 use crate::events::{IdentityEvent, USER, UserActivated, UserSuspended};
 use crate::rejection::Rejection;
-use crate::rules::roles::{OWNER, may_change};
+use crate::rules::roles::{OWNER, check_held, may_change};
 use crate::tables::sessions::{self, EndReason};
 use crate::tables::users::{self, Status, User};
 use crate::tables::{roles, tenants};
@@ -103,6 +103,7 @@ impl Identity {
     ) -> fault::Result<User> {
         names.sort_unstable();
         names.dedup();
+        check_held(&names, &Permissions::none())?;
         let (mut unit, user) = self.begin_change(cause, id).await?;
         if user.roles == names {
             return Ok(user);
@@ -113,6 +114,7 @@ impl Identity {
             let role = roles::granted_by(unit.connection(), tenant, name).await?;
             granted = granted.union(&role.ok_or_else(|| Rejection::RoleUnknown { name: name.clone() })?);
         }
+        check_held(&names, &granted)?;
         for holder in self.authority(unit.connection(), cause.caller).await? {
             may_change(&holder, &Permissions::none(), &granted)?;
         }

@@ -85,6 +85,10 @@ impl From<Rejection> for Fault {
                 Self::invalid("/permissions", "too_many", "A role cannot have so many permissions.")
                     .with_fact("count_max", max)
             }
+            Rejection::RolesTooMany { max } => {
+                Self::invalid("/roles", "too_many", "One user cannot hold so much.")
+                    .with_fact("count_max", max)
+            }
             Rejection::PrivilegeEscalation { permission } => {
                 let message = "You cannot give or take a permission that you do not hold.";
                 Self::new(Code::Forbidden, "privilege_escalation", message)

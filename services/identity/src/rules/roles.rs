@@ -45,7 +45,12 @@ pub const BUILT_IN: [BuiltIn; 4] = [
 ];
 
 const NAME_LENGTH_MAX: usize = 64;
-const PERMISSIONS_MAX: usize = 200;
+const PERMISSIONS_MAX: usize = 100;
+/// What a user may do travels in every access token, and tokens travel in headers; so there is a
+/// bound on the characters of one role and of everything that one user holds.
+const ROLE_CHARACTERS_MAX: usize = 2_000;
+const USER_CHARACTERS_MAX: usize = 4_000;
+const ROLES_MAX: usize = 10;
 
 /// The built-in role with this name.
 #[must_use]
@@ -66,11 +71,22 @@ pub fn check_role(name: &str, permissions: &[String]) -> Result<Permissions, Rej
     if built_in(name).is_some() {
         return Err(Rejection::RoleBuiltIn { name: name.to_owned() });
     }
-    if permissions.len() > PERMISSIONS_MAX {
+    let characters: usize = permissions.iter().map(String::len).sum();
+    if permissions.len() > PERMISSIONS_MAX || characters > ROLE_CHARACTERS_MAX {
         return Err(Rejection::PermissionsTooMany { max: PERMISSIONS_MAX });
     }
     Permissions::new(permissions.iter().cloned())
         .map_err(|malformed| Rejection::PermissionMalformed { permission: malformed.0 })
+}
+
+/// Whether one user may hold these roles, which grant this together.
+///
+/// # Errors
+/// [`Rejection::RolesTooMany`] when it would not fit into an access token.
+pub fn check_held(names: &[String], granted: &Permissions) -> Result<(), Rejection> {
+    let characters: usize = granted.iter().map(str::len).sum();
+    let fits = names.len() <= ROLES_MAX && characters <= USER_CHARACTERS_MAX;
+    if fits { Ok(()) } else { Err(Rejection::RolesTooMany { max: ROLES_MAX }) }
 }
 
 /// Whether somebody who holds `holder` may change what somebody else holds from `before` to `after`.
@@ -137,6 +153,17 @@ mod tests {
         assert_eq!(check_role("clerk", &texts(&["users.read", "users"])), Err(refused));
         let many = vec!["users.read".to_owned(); PERMISSIONS_MAX + 1];
         assert!(matches!(check_role("clerk", &many), Err(Rejection::PermissionsTooMany { .. })));
+        let long = vec![format!("users.{}", "a".repeat(2_000))];
+        assert!(matches!(check_role("clerk", &long), Err(Rejection::PermissionsTooMany { .. })));
+    }
+
+    #[test]
+    fn what_a_user_holds_fits_into_a_token() {
+        let names = |count: usize| (0..count).map(|number| format!("role-{number}")).collect::<Vec<_>>();
+        assert_eq!(check_held(&names(ROLES_MAX), &set(&["*"])), Ok(()));
+        assert!(check_held(&names(ROLES_MAX + 1), &set(&["*"])).is_err());
+        let wide: Vec<_> = (0..80).map(|number| format!("resource_{number}.{}", "a".repeat(50))).collect();
+        assert!(check_held(&names(1), &Permissions::new(wide).unwrap()).is_err());
     }
 
     #[test]

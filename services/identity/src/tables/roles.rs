@@ -22,12 +22,13 @@ pub struct Role {
 /// # Errors
 /// Faults of the database.
 pub async fn all(on: &mut PgConnection, tenant: TenantId) -> fault::Result<Vec<Role>> {
-    let rows: Vec<(String, Vec<String>)> =
-        sqlx::query_as("SELECT name, permissions FROM roles WHERE tenant_id = $1 ORDER BY name")
-            .bind(tenant.as_uuid())
-            .fetch_all(on)
-            .await
-            .map_err(storage)?;
+    let rows: Vec<(String, Vec<String>)> = sqlx::query_as(
+        "SELECT name, permissions FROM roles WHERE tenant_id = $1 ORDER BY name COLLATE \"C\"",
+    )
+    .bind(tenant.as_uuid())
+    .fetch_all(on)
+    .await
+    .map_err(storage)?;
     rows.into_iter().map(|(name, granted)| Ok(Role { name, permissions: permissions(granted)? })).collect()
 }
 
@@ -65,7 +66,7 @@ pub async fn held_by(
     let rows: Vec<(String, Option<Vec<String>>)> = sqlx::query_as(
         "SELECT h.role, r.permissions FROM user_roles h \
          LEFT JOIN roles r ON r.tenant_id = h.tenant_id AND r.name = h.role \
-         WHERE h.tenant_id = $1 AND h.user_id = $2 ORDER BY h.role",
+         WHERE h.tenant_id = $1 AND h.user_id = $2 ORDER BY h.role COLLATE \"C\"",
     )
     .bind(tenant.as_uuid())
     .bind(user.as_uuid())

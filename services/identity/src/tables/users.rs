@@ -228,7 +228,7 @@ pub async fn find(on: &mut PgConnection, tenant: TenantId, user: UserId) -> faul
     let row: Option<UserRow> = sqlx::query_as(
         "SELECT user_id, email, display_name, status, created_at, \
          ARRAY(SELECT role FROM user_roles r WHERE r.tenant_id = u.tenant_id AND r.user_id = u.user_id \
-         ORDER BY role) AS roles FROM users u WHERE tenant_id = $1 AND user_id = $2",
+         ORDER BY role COLLATE \"C\") AS roles FROM users u WHERE tenant_id = $1 AND user_id = $2",
     )
     .bind(tenant.as_uuid())
     .bind(user.as_uuid())
@@ -251,7 +251,7 @@ pub async fn page(
     let rows: Vec<UserRow> = sqlx::query_as(
         "SELECT user_id, email, display_name, status, created_at, \
          ARRAY(SELECT role FROM user_roles r WHERE r.tenant_id = u.tenant_id AND r.user_id = u.user_id \
-         ORDER BY role) AS roles FROM users u WHERE tenant_id = $1 AND ($2::uuid IS NULL OR user_id < $2) \
+         ORDER BY role COLLATE \"C\") AS roles FROM users u WHERE tenant_id = $1 AND ($2::uuid IS NULL OR user_id < $2) \
          ORDER BY user_id DESC LIMIT $3",
     )
     .bind(tenant.as_uuid())

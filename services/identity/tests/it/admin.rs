@@ -197,3 +197,14 @@ async fn the_audit_trail_says_who_did_what_from_where() {
     );
     assert_eq!(older.entries[0].action, "user.register");
 }
+
+#[tokio::test]
+async fn nobody_holds_more_than_fits_into_a_token() {
+    let world = world().await;
+    let owner = world.signed_in(OWNER).await;
+    let ann = world.user("ann@example.com", "customer").await;
+    let many: Vec<_> = (0..5_000).map(|number| format!("role-{number}")).collect();
+    let many: Vec<_> = many.iter().map(String::as_str).collect();
+    let refusal = world.set_roles(&owner, ann, &many).await.unwrap_err();
+    assert_eq!(refusal.violations()[0].code, "too_many");
+}
