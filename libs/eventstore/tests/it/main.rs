@@ -1,6 +1,7 @@
 //! The store against a real PostgreSQL, and the twin beside it.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
 
+mod append_new;
 mod concurrency;
 mod conformance;
 mod epoch;

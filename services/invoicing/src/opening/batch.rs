@@ -6,7 +6,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use eventstore::{EventStore, Loaded};
+use eventstore::{EventStore, Loaded, NewStream};
 use fault::Fault;
 use ids::InvoiceId;
 use invoicing_domain::{Invoice, InvoiceCommand, InvoiceEvent, InvoiceNumber, OpenInvoice};
@@ -95,18 +95,16 @@ impl Batch<'_> {
             unit.rollback().await?;
             return Ok(Err(numbers.into_keys().collect()));
         }
-        let mut opened = HashMap::with_capacity(drafts.len());
-        for draft in drafts {
+        let numbered = |draft: &&Draft| {
             let number = numbers.get(&draft.id).copied().unwrap_or_default();
-            let mut invoice = Loaded { id: draft.id.as_uuid(), state: Invoice::default(), revision: 0 };
-            unit.set_context(draft.context.clone());
-            let stored = unit.append(&mut invoice, self.decide(draft, number)?).await?;
-            let position = stored.last().map_or(Position::START, |event| event.position);
-            opened.insert(draft.id, (invoice, position));
-        }
+            let (context, id) = (draft.context.clone(), draft.id.as_uuid());
+            Ok(NewStream::<Invoice> { context, id, events: self.decide(draft, number)? })
+        };
+        let streams = drafts.iter().map(numbered).collect::<fault::Result<Vec<_>>>()?;
+        let opened = unit.append_new(&streams).await?;
         unit.commit().await?;
         metrics::opened(drafts.len());
-        Ok(Ok(opened))
+        Ok(Ok(drafts.iter().map(|draft| draft.id).zip(opened).collect()))
     }
 
     /// The events of an opening under the number `sequence`.
