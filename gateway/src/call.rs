@@ -141,7 +141,12 @@ impl Gate {
         if plan.is_write() {
             self.cache.written(caller.tenant, plan.rpc.service.as_str());
         }
-        Ok(Answer::json(plan.success, transcode::to_json(&plan.output, outcome?)?))
+        let written = transcode::to_json(plan, outcome?)?;
+        let mut answer = Answer::json(plan.success, written.json);
+        if let Some(revision) = written.revision {
+            answer.headers_mut().insert(header::ETAG, revision_tag(revision)?);
+        }
+        Ok(answer)
     }
 
     async fn read_body(&self, plan: &Plan, parts: &Parts, body: Body) -> problem::Result<Bytes> {
@@ -187,6 +192,11 @@ impl Admitted<'_> {
             parts: [uri.path().as_bytes(), uri.query().unwrap_or_default().as_bytes(), body],
         }
     }
+}
+
+/// The entity tag of a thing is its revision: what `If-Match` sends back.
+fn revision_tag(revision: i64) -> fault::Result<HeaderValue> {
+    HeaderValue::from_str(&format!("\"{revision}\"")).map_err(Fault::internal)
 }
 
 fn too_large(bytes_max: usize) -> Refusal {

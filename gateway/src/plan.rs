@@ -25,6 +25,10 @@ pub struct Plan {
     pub path_fields: Vec<FieldDescriptor>,
     /// The field `min_position`, which the header `Min-Position` fills too.
     pub min_position: Option<FieldDescriptor>,
+    /// The field `revision` of the request, which the header `If-Match` fills too.
+    pub expected_revision: Option<FieldDescriptor>,
+    /// Where an answer about one thing says its revision, which is its entity tag.
+    pub revision: Option<RevisionFields>,
     /// With an untouched body: where it goes, and where the headers go.
     pub raw: Option<RawFields>,
     /// Status of a successful answer.
@@ -38,6 +42,15 @@ pub struct RawFields {
     pub body: FieldDescriptor,
     /// Map of strings.
     pub headers: FieldDescriptor,
+}
+
+/// Where an answer says the revision of the one thing it is about.
+#[derive(Debug)]
+pub struct RevisionFields {
+    /// The thing.
+    pub thing: FieldDescriptor,
+    /// Its revision.
+    pub revision: FieldDescriptor,
 }
 
 impl Plan {
@@ -60,6 +73,8 @@ impl Plan {
             raw: if route.raw_body { Some(raw_fields(rpc, &input)?) } else { None },
             success: StatusCode::from_u16(route.success_status)
                 .map_err(|_| broken(rpc, "its success status is none"))?,
+            expected_revision: revision_of(&input),
+            revision: revision_fields(&rpc.descriptor.output()),
             output: rpc.descriptor.output(),
             input,
             rpc,
@@ -102,6 +117,21 @@ fn path_fields(
         field.filter(scalar).ok_or_else(|| broken(rpc, "a placeholder names no scalar field"))
     });
     fields.collect()
+}
+
+fn revision_of(message: &MessageDescriptor) -> Option<FieldDescriptor> {
+    message.get_field_by_name("revision").filter(|field| field.kind() == Kind::Int64 && !field.is_list())
+}
+
+/// The one field of the answer that is a message with a revision; a list has none.
+fn revision_fields(output: &MessageDescriptor) -> Option<RevisionFields> {
+    let mut things =
+        output.fields().filter(|field| !field.is_list() && !field.is_map()).filter_map(|thing| {
+            let revision = revision_of(thing.kind().as_message()?)?;
+            Some(RevisionFields { thing, revision })
+        });
+    let first = things.next()?;
+    things.next().is_none().then_some(first)
 }
 
 fn raw_fields(rpc: &Method, input: &MessageDescriptor) -> fault::Result<RawFields> {

@@ -63,8 +63,10 @@ impl PublicCache {
     /// Tags an answer and keeps it.
     #[must_use]
     pub fn keep(&self, key: Key, mut answer: Answer) -> Answer {
-        let tag = tag(answer.body());
-        answer.headers_mut().insert(header::ETAG, tag);
+        if !answer.headers().contains_key(header::ETAG) {
+            let tag = tag(answer.body());
+            answer.headers_mut().insert(header::ETAG, tag);
+        }
         answer.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("public, no-cache"));
         let answer = answer.shared();
         if let Some(kept) = self.kept.as_ref().filter(|_| key.path_and_query.len() <= PATH_BYTES_MAX) {

@@ -47,6 +47,12 @@ fn parameters(plan: &Plan, schemas: &mut Schemas<'_>) -> Vec<Value> {
         let rest = plan.input.fields().filter(|field| !plan.path_fields.contains(field));
         parameters.extend(rest.map(|field| parameter(&field, "query", schemas)));
     }
+    if plan.expected_revision.is_some() {
+        parameters.push(json!({
+            "name": "If-Match", "in": "header", "required": false, "schema": {"type": "string"},
+            "description": "The `ETag` of what was read, in place of `revision`.",
+        }));
+    }
     match plan.rpc.idempotency {
         Idempotency::KeyRequired => {
             parameters.push(json!({"$ref": "#/components/parameters/IdempotencyKey"}));

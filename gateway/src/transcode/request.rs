@@ -44,6 +44,7 @@ pub fn message(plan: &Plan, input: &Input<'_>) -> problem::Result<Bytes> {
         fill_from_query(&mut message, plan, input, &mut reading);
     }
     fill_from_path(&mut message, plan, input, &mut reading);
+    fill_from_if_match(&mut message, plan, input.headers)?;
     let violations = reading.into_violations();
     if violations.is_empty() {
         return Ok(message.encode_to_vec().into());
@@ -105,6 +106,23 @@ fn fill_from_path(message: &mut DynamicMessage, plan: &Plan, input: &Input<'_>, 
             Err(code) => reading.within(field.name(), |reading| reading.wrong(code)),
         }
     }
+}
+
+/// `If-Match: "7"` expects revision 7, whatever the body says. A tag that is no revision of ours
+/// cannot match.
+fn fill_from_if_match(message: &mut DynamicMessage, plan: &Plan, headers: &HeaderMap) -> fault::Result<()> {
+    let (Some(field), Some(tag)) = (&plan.expected_revision, headers.get(header::IF_MATCH)) else {
+        return Ok(());
+    };
+    let tag = tag.to_str().unwrap_or_default().trim();
+    if tag == "*" {
+        return Ok(());
+    }
+    let revision = tag.strip_prefix("W/").unwrap_or(tag).trim_matches('"').parse().map_err(|_| {
+        Fault::new(Code::StaleRevision, "stale_revision", "It has changed since it was read; read it again.")
+    })?;
+    message.set_field(field, Value::I64(revision));
+    Ok(())
 }
 
 /// Names in lower case; a header that was sent twice is joined as HTTP allows.
@@ -202,6 +220,23 @@ mod tests {
         assert_eq!((sent.page_size, sent.cursor.as_str(), sent.min_position.as_str()), (7, "a+b", "p-1"));
         let refused = read("page_size=seven").unwrap_err();
         assert_eq!(refused.fault().violations()[0].pointer, "/page_size");
+    }
+
+    #[test]
+    fn if_match_says_which_revision_is_expected() {
+        let plan = plan("/vbwd.wallet.v1.TokenBundleService/UpdateTokenBundle");
+        let update = |tag: &str| {
+            let mut headers = json_headers();
+            headers.insert(header::IF_MATCH, tag.parse().unwrap());
+            let body = Bytes::from_static(br#"{"revision": 3}"#);
+            let path = ["b".to_owned()];
+            let sent = message(&plan, &Input { path: &path, query: None, headers: &headers, body });
+            sent.map(|sent| {
+                contracts::vbwd::wallet::v1::UpdateTokenBundleRequest::decode(sent).unwrap().revision
+            })
+        };
+        assert_eq!((update("\"7\"").unwrap(), update("W/\"7\"").unwrap(), update("*").unwrap()), (7, 7, 3));
+        assert_eq!(update("\"abc\"").unwrap_err().fault().reason(), "stale_revision");
     }
 
     #[test]
