@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use eventstore::{
     CommandContext, DeadLetter, EventStore, UnitOfWork, mark_replayed, open_dead_letter, record_dead_letter,
-    storage, with_causes,
+    storage, traced, with_causes,
 };
 use fault::Fault;
 use futures::FutureExt as _;
@@ -17,6 +17,8 @@ use ids::{EventId, OperationId};
 use jiff_sqlx::ToSqlx as _;
 use kernel::{Clock as _, SystemClock};
 use tokio::time::sleep;
+use tracing::Instrument as _;
+use tracing::field::Empty;
 use uuid::Uuid;
 
 use crate::{CloudEvent, Consumer, metrics};
@@ -112,7 +114,11 @@ async fn attempt<C: Consumer>(store: &EventStore, consumer: &C, event: &CloudEve
         unit.rollback().await?;
         return Ok(End::Duplicate);
     }
-    let handled = AssertUnwindSafe(consumer.handle(&mut unit, event)).catch_unwind().await;
+    let span = tracing::info_span!(
+        "consume", consumer = consumer.name(), event = %event.id, kind = event.r#type, trace_id = Empty
+    );
+    let handling = consumer.handle(&mut unit, event).instrument(traced(event.traceparent.as_deref(), span));
+    let handled = AssertUnwindSafe(handling).catch_unwind().await;
     handled.unwrap_or_else(|_| Err(Fault::internal("the consumer panicked")))?;
     unit.commit().await?;
     Ok(End::Handled)

@@ -29,6 +29,7 @@ mod rows;
 mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod trace;
 mod unit_of_work;
 
 pub use append_new::NewStream;
@@ -44,6 +45,7 @@ pub use operations::body_hash;
 pub use pulse::Pulse;
 pub use retry::retry_stale;
 pub use store::EventStore;
+pub use trace::traced;
 pub use unit_of_work::{Loaded, UnitOfWork, WorkerUnit};
 
 /// The first migration of every event-sourced service, with `{{service}}` for its name.

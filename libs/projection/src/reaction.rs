@@ -3,13 +3,15 @@
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
-use eventstore::{DeadLetter, EventStore, mark_replayed, open_dead_letter, record_dead_letter};
+use eventstore::{DeadLetter, EventStore, mark_replayed, open_dead_letter, record_dead_letter, traced};
 use fault::Fault;
 use futures::FutureExt as _;
 use ids::EventId;
 use kernel::{Clock as _, StoredEvent, SystemClock};
 use serde_json::{Value, json};
 use tokio::time::sleep;
+use tracing::Instrument as _;
+use tracing::field::Empty;
 use uuid::Uuid;
 
 use crate::{Reactor, metrics};
@@ -54,7 +56,11 @@ pub async fn replay<R: Reactor>(store: &EventStore, reactor: &R, letter: Uuid) -
 }
 
 async fn ask<R: Reactor>(reactor: &R, event: &StoredEvent) -> fault::Result<()> {
-    let answer = AssertUnwindSafe(reactor.react(event)).catch_unwind().await;
+    let span = tracing::info_span!(
+        "react", reactor = reactor.name(), event = %event.event_id, kind = event.name, trace_id = Empty
+    );
+    let reaction = reactor.react(event).instrument(traced(event.metadata.traceparent.as_deref(), span));
+    let answer = AssertUnwindSafe(reaction).catch_unwind().await;
     answer.unwrap_or_else(|_| Err(Fault::internal("the reactor panicked")))
 }
 

@@ -51,8 +51,13 @@ impl World {
         static OWN: OnceLock<servers::Postgres> = OnceLock::new();
         let server = std::env::var("VBWD_TEST_POSTGRES_URL")
             .unwrap_or_else(|_| OWN.get_or_init(|| servers::Postgres::ephemeral().unwrap()).url());
+        Self::on(&server).await
+    }
+
+    /// On a database server that the test may stop.
+    pub async fn on(server: &str) -> Self {
         let notes = "CREATE TABLE notes (id bigserial PRIMARY KEY, noun text, number bigint)";
-        let database = TestStore::new(&server, notes).await;
+        let database = TestStore::new(server, notes).await;
         let nats = Nats::ephemeral().unwrap();
         let bus = Bus::connect(&nats.url(), "").await.unwrap();
         Self { database, nats, bus, drain: CancellationToken::new(), tasks: Vec::new() }
@@ -101,10 +106,8 @@ impl World {
 
     /// What consumers have noted, by noun, in the order of their effects.
     pub async fn notes(&self) -> HashMap<String, Vec<i64>> {
-        let rows: Vec<(String, i64)> = sqlx::query_as("SELECT noun, number FROM notes ORDER BY id")
-            .fetch_all(&self.database.superuser)
-            .await
-            .unwrap();
+        let rows = sqlx::query_as("SELECT noun, number FROM notes ORDER BY id");
+        let rows: Vec<(String, i64)> = rows.fetch_all(&self.database.superuser).await.unwrap();
         let mut notes: HashMap<String, Vec<i64>> = HashMap::new();
         for (noun, number) in rows {
             notes.entry(noun).or_default().push(number);
@@ -112,9 +115,10 @@ impl World {
         notes
     }
 
+    /// How many notes there are; none while the database is away.
     pub async fn noted(&self) -> i64 {
         let count = sqlx::query_scalar("SELECT count(*) FROM notes");
-        count.fetch_one(&self.database.superuser).await.unwrap()
+        count.fetch_one(&self.database.superuser).await.unwrap_or(-1)
     }
 
     pub async fn messages(&self) -> u64 {

@@ -54,3 +54,22 @@ async fn a_consumer_that_stops_in_the_middle_goes_on_in_order() {
     assert_eq!(notes.values().map(Vec::len).sum::<usize>(), 1_000);
     assert!(notes.values().all(|numbers| numbers.is_sorted()));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_killed_database_loses_and_doubles_nothing() {
+    let mut server = servers::Postgres::ephemeral().unwrap();
+    let mut world = World::on(&server.url()).await;
+    let (tenant, nouns) = (TenantId::new(), (0..20).map(|_| new_uuid()).collect::<Vec<_>>());
+    world.relay();
+    world.consume(Notes::default());
+    world.pay(tenant, &nouns, 2_000).await;
+    until(PATIENCE, || async { world.noted().await > 100 }).await;
+    server.kill_9().unwrap();
+    sleep(Duration::from_secs(1)).await;
+    server.start_again().unwrap();
+    until(PATIENCE, || async { world.noted().await >= 2_000 }).await;
+    sleep(Duration::from_millis(300)).await;
+    world.stop().await;
+    until(PATIENCE, || async { world.noted().await == 2_000 }).await;
+    assert!(world.notes().await.values().all(|numbers| numbers.is_sorted() && numbers.len() == 100));
+}

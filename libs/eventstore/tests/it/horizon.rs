@@ -130,7 +130,7 @@ async fn an_event_behind_an_older_open_transaction_waits() {
 }
 
 /// Other tests' transactions on the same server may hold the horizon for a moment.
-async fn until(store: &EventStore, count: usize) -> Vec<StoredEvent> {
+pub async fn until(store: &EventStore, count: usize) -> Vec<StoredEvent> {
     let found = AtomicBool::new(false);
     let read = async {
         loop {
