@@ -69,6 +69,7 @@ pub async fn service(platform: &Platform, config: Config) -> fault::Result<Servi
     let journal = journal(&store);
     let ledger = Ledger::new(config, Arc::clone(&platform.clock));
     store.settle_layout(ledger.partitions()).await?;
+    ledger.announce(platform.readiness.latch("wallet.ledger"));
     let roles = roles(platform, &ledger, &journal, &store);
     let catalogue = Catalogue::new(store.clone());
     let parts = grpc::Parts {

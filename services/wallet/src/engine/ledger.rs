@@ -1,12 +1,13 @@
 //! What callers hold: routes by tenant, refuses what is too much, awaits durable answers.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwapOption;
 use fault::{Code, Fault};
 use ids::{AccountId, OperationId, TenantId, UserId};
 use journal::Holder;
 use kernel::Clock;
+use runtime::Latch;
 use tokio::sync::{oneshot, watch};
 use wallet_domain::{AccountView, Answer, OpenAccount, Post, Rejection, Request};
 
@@ -25,6 +26,7 @@ struct Inner {
     clock: Arc<dyn Clock>,
     partitions: Vec<Partition>,
     projection_wakes: watch::Sender<()>,
+    ready: OnceLock<Latch>,
 }
 
 /// A partition as callers see it.
@@ -79,7 +81,14 @@ impl Ledger {
             changed: watch::Sender::new(()),
         };
         let partitions = (0..config.partitions).map(partition).collect();
-        Self(Arc::new(Inner { config, holder, clock, partitions, projection_wakes: watch::Sender::new(()) }))
+        Self(Arc::new(Inner {
+            config,
+            holder,
+            clock,
+            partitions,
+            projection_wakes: watch::Sender::new(()),
+            ready: OnceLock::new(),
+        }))
     }
 
     /// The partition in which a tenant's ledger lives; the same on every replica for ever.
@@ -222,6 +231,20 @@ impl Ledger {
         self.0.config.partitions
     }
 
+    /// Sets `latch` whenever every partition is served, by this process or by another.
+    pub(crate) fn announce(&self, latch: Latch) {
+        // A second latch would never be looked at; the first stays.
+        let _ = self.0.ready.set(latch);
+        self.say_whether_ready();
+    }
+
+    fn say_whether_ready(&self) {
+        if let Some(latch) = self.0.ready.get() {
+            let served = |slot: &Partition| slot.mailbox.load().is_some() || slot.owner.load().is_some();
+            latch.set(self.0.partitions.iter().all(served));
+        }
+    }
+
     /// Whether every partition is served by this process.
     #[must_use]
     pub fn is_served(&self) -> bool {
@@ -283,12 +306,14 @@ impl Ledger {
             slot.mailbox.store(Some(Arc::new(mailbox)));
             slot.changed.send_replace(());
         }
+        self.say_whether_ready();
     }
 
     pub(crate) fn close(&self, partition: u16) {
         if let Ok(slot) = self.slot(partition) {
             slot.mailbox.store(None);
         }
+        self.say_whether_ready();
     }
 
     pub(crate) fn owned_by(&self, partition: u16, holder: Holder) {
@@ -296,6 +321,7 @@ impl Ledger {
             slot.owner.store(Some(Arc::new(holder)));
             slot.changed.send_replace(());
         }
+        self.say_whether_ready();
     }
 }
 

@@ -1,5 +1,7 @@
 //! The engine on PostgreSQL: takeover, a stale owner, the end of the database.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::future::join_all;
@@ -8,7 +10,7 @@ use wallet::Store;
 use wallet_domain::samples::{a_post, a_request, customer, issuance, tenant};
 use wallet_domain::{Batch, PartitionState};
 
-use crate::fixtures::{Process, config};
+use crate::fixtures::{self, Process, config};
 
 async fn database() -> (testkit::TestDatabase, PostgresJournal) {
     let database = testkit::database("wallet", wallet::migrations()).await;
@@ -108,4 +110,44 @@ impl Process {
         let answer = self.ledger.post_one(a_request(), an_operation(number)).await;
         answer.is_ok_and(|outcome| outcome.is_ok())
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_killed_under_load_loses_nothing_and_doubles_nothing() {
+    let server = Arc::new(Mutex::new(testkit::Postgres::ephemeral().unwrap()));
+    let config = runtime::config::Database {
+        url: runtime::config::Secret::from(server.lock().unwrap().url().as_str()),
+        role_password: runtime::config::Secret::from("test-role-password"),
+        connections_max: 5,
+    };
+    runtime::database::migrate(&config, vec![("wallet", wallet::migrations())]).await.unwrap();
+    let journal = wallet::journal(&Store::new(runtime::database::pool(&config, "wallet").unwrap()));
+    let process = Process::serving(&journal, fixtures::config()).await;
+    process.open_customers(5).await;
+    let killing = tokio::task::spawn_blocking({
+        let server = Arc::clone(&server);
+        move || {
+            for _ in 0..2 {
+                std::thread::sleep(Duration::from_millis(150));
+                let mut server = server.lock().unwrap();
+                server.kill_9().unwrap();
+                std::thread::sleep(Duration::from_millis(400));
+                server.start_again().unwrap();
+            }
+        }
+    });
+    let (request, next) = (a_request(), AtomicU32::new(1));
+    let client = || async {
+        while !killing.is_finished() {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            process.insist(&request, &an_operation(number)).await.unwrap();
+        }
+    };
+    join_all((0..8).map(|_| client())).await;
+    let posted = i64::from(next.load(Ordering::Relaxed) - 1);
+    process.served().await;
+    assert_eq!(process.balance(issuance()).await, -3 * posted);
+    let audited = audit(&journal, process.ledger.partition_of(tenant())).await;
+    assert_eq!(audited.account(tenant(), issuance()).unwrap().balance, -3 * posted);
+    println!("{posted} operations, each once");
 }

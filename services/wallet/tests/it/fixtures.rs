@@ -91,7 +91,7 @@ impl Process {
         request: &Request,
         post: &Post,
     ) -> Result<wallet::engine::Receipt, wallet_domain::Rejection> {
-        for _ in 0..200 {
+        for _ in 0..500 {
             match self.ledger.post_one(request.clone(), post.clone()).await {
                 Ok(outcome) => return outcome,
                 Err(fault) if fault.is_transient() => tokio::time::sleep(Duration::from_millis(20)).await,

@@ -137,3 +137,12 @@ async fn a_bundle_is_changed_by_those_who_have_read_it() {
     assert_eq!(catalogue.find(tenant(), id).await.unwrap(), None);
     assert_eq!(catalogue.update(&context(), updated).await.unwrap_err().reason(), "bundle_not_found");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_number_of_partitions_is_fixed_by_the_first_start() {
+    let world = world().await;
+    world.store.settle_layout(4).await.unwrap();
+    world.store.settle_layout(4).await.unwrap();
+    let fault = world.store.settle_layout(8).await.unwrap_err();
+    assert_eq!(fault.violations()[0].code, "ledger_layout_differs");
+}
