@@ -167,7 +167,11 @@ impl Checkout {
         let held = join_all(lines.iter().map(hold)).await;
         let refused = (0..).zip(held).find_map(|(place, held)| held.err().map(|fault| (place, fault)));
         let Some((place, fault)) = refused else { return Ok(()) };
-        self.release_all(order, lines).await;
+        // A repetition must not release what the invoice of the first request lives on.
+        let book = &self.collection.book;
+        if queries::request_hash(&book.store, order.context.tenant, order.invoice).await?.is_none() {
+            self.release_all(order, lines).await;
+        }
         Err(cart::about_line(place, fault))
     }
 

@@ -61,8 +61,9 @@ impl Collection {
     ) -> fault::Result<PayInvoiceResponse> {
         checked_return_url(&request.return_url)?;
         let before = self.book.load(context.tenant, id).await?;
-        let total = own(&before, user)?.total;
-        self.payments.check_method(context, &request.payment_method, total.currency(), "").await?;
+        let Opened { total, billing_country, .. } = own(&before, user)?;
+        let (method, currency) = (request.payment_method.as_str(), total.currency());
+        self.payments.check_method(context, method, currency, billing_country).await?;
         let chosen = self.choose(context, id, request, &[]).await?;
         let (invoice, step) = self.step_of(context, id, chosen.payment_id).await?;
         if chosen.started || step.status != "failed" {

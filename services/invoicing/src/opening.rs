@@ -46,7 +46,7 @@ pub(crate) struct Draft {
 #[derive(Debug, Clone)]
 pub(crate) enum Opening {
     /// It is open now.
-    Opened(Loaded<Invoice>, Position),
+    Opened(Box<Loaded<Invoice>>, Position),
     /// An invoice with its id exists already.
     Exists,
 }
@@ -134,6 +134,8 @@ impl Desk {
 
     fn take(&self, max: usize) -> Vec<Job> {
         let mut waiting = self.waiting();
+        // Nobody waits for these any more; opened hours later they would surprise their customers.
+        waiting.retain(|job| !job.answer.is_closed());
         let count = waiting.len().min(max);
         waiting.drain(..count).collect()
     }

@@ -71,6 +71,7 @@ impl Invoice {
             number: event.number.clone(),
             user_id: event.user_id,
             total: event.total,
+            billing_country: event.billing_country.clone(),
             due_at: event.due_at,
             at: event.at,
         });

@@ -87,6 +87,8 @@ pub struct Opened {
     pub user_id: UserId,
     /// What is owed.
     pub total: Money,
+    /// Where the customer is billed; empty if unknown.
+    pub billing_country: String,
     /// Until when it can be paid.
     pub due_at: Timestamp,
     /// When it was opened.

@@ -69,8 +69,10 @@ pub(crate) fn checked_return_url(text: &str) -> fault::Result<()> {
     Err(invalid("/return_url", "return_url_malformed", "Use an http or https address."))
 }
 
+/// To the microsecond, which is what the tables keep: a read answers what the write did.
 pub(crate) fn timestamp(at: Timestamp) -> prost_types::Timestamp {
-    prost_types::Timestamp { seconds: at.as_second(), nanos: at.subsec_nanosecond() }
+    let nanos = at.subsec_nanosecond();
+    prost_types::Timestamp { seconds: at.as_second(), nanos: nanos - nanos % 1_000 }
 }
 
 pub(crate) fn money_proto(money: Money) -> MoneyProto {

@@ -64,7 +64,7 @@ impl Batch<'_> {
             }
         };
         let outcome = |draft: &Arc<Draft>| match opened.remove(&draft.id) {
-            Some((invoice, position)) => Opening::Opened(invoice, position),
+            Some((invoice, position)) => Opening::Opened(Box::new(invoice), position),
             None => Opening::Exists,
         };
         Ok(drafts.iter().map(outcome).collect())

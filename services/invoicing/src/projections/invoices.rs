@@ -146,12 +146,14 @@ pub(crate) async fn attend_later(
     Ok(())
 }
 
-/// When the sweep must look at an invoice that changed at `at`: a pending payment may be stuck, and
-/// what is not paid in time is voided. Never again once it is settled.
+/// When the sweep must look at an invoice next, at `at`: a pending payment may be stuck, and what
+/// is not paid in time is voided. The older the invoice, the longer until the next look, so that
+/// abandoned ones cost little. Never again once it is settled.
 pub(crate) fn attend_at(invoice: &Invoice, at: Timestamp, check_after: SignedDuration) -> Option<Timestamp> {
-    let due_at = invoice.opened().filter(|_| invoice.status() == Status::Open)?.due_at;
+    let opened = invoice.opened().filter(|_| invoice.status() == Status::Open)?;
+    let (due_at, half_its_age) = (opened.due_at, at.duration_since(opened.at) / 2);
     let pending = invoice.attempts().iter().any(|attempt| attempt.outcome == AttemptOutcome::Pending);
-    let check_at = at.saturating_add(check_after).unwrap_or(due_at);
+    let check_at = at.saturating_add(check_after.max(half_its_age)).unwrap_or(due_at);
     Some(if pending { due_at.min(check_at) } else { due_at })
 }
 

@@ -132,11 +132,23 @@ async fn a_refused_hold_releases_the_others_and_opens_nothing() {
     world.seller.shelf().sold_out.insert("small".to_owned());
     let fault = world.check_out(order([line("large", 1), line("small", 1)])).await.unwrap_err();
     assert_eq!((fault.reason(), fault.violations()[0].pointer.as_str()), ("sold_out", "/lines/1/item_id"));
-    let shelf = world.seller.shelf();
-    assert_eq!(shelf.held.len(), 1);
-    assert!(shelf.released.contains(&shelf.held[0]));
-    drop(shelf);
+    {
+        let shelf = world.seller.shelf();
+        assert_eq!(shelf.held.len(), 1);
+        assert!(shelf.released.contains(&shelf.held[0]));
+    }
     assert_eq!((world.count("invoices").await, world.count("invoice_series").await), (0, 0));
+}
+
+#[tokio::test]
+async fn a_repetition_whose_hold_is_refused_now_keeps_the_first_holds() {
+    let world = world().await;
+    let operation = OperationId::new();
+    let first = world.check_out_as(operation, order([line("large", 1)])).await.unwrap();
+    world.seller.shelf().sold_out.insert("large".to_owned());
+    let again = world.check_out_as(operation, order([line("large", 1)])).await.unwrap();
+    assert_eq!(first.invoice, again.invoice);
+    assert!(world.seller.shelf().released.is_empty());
 }
 
 #[tokio::test]

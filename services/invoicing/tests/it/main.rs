@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail by panicking")]
 
 mod checkout;
+mod cost;
 mod delivery;
 mod fakes;
 mod numbers;

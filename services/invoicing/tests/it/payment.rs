@@ -147,7 +147,7 @@ async fn an_unpaid_invoice_is_voided_its_holds_released_and_late_money_goes_back
     })
     .await;
     eventually("the payment is given up", || async { world.payments.till().given_up.len() == 1 }).await;
-    assert_eq!(world.payments.till().given_up, [invoice.payment_id.clone()]);
+    assert_eq!(world.payments.till().given_up, std::slice::from_ref(&invoice.payment_id));
     let fault = world.pay(OperationId::new(), pay(&invoice)).await.unwrap_err();
     assert_eq!(fault.reason(), "invoice_void");
     world.captured(&invoice, 1_999).await;
