@@ -1,7 +1,7 @@
 //! What operators do: capture, void, refund.
 
 use contracts::vbwd::payments::v1::{RefundPaymentRequest, RefundPaymentResponse};
-use eventstore::{CommandContext, Loaded, body_hash};
+use eventstore::{CommandContext, Loaded, body_hash, retry_stale};
 use fault::Fault;
 use ids::{PaymentId, RefundId};
 use money::Money;
@@ -11,6 +11,12 @@ use super::Payments;
 use super::read::row_of;
 use crate::grpc::convert::payment_proto;
 use crate::table::PaymentRow;
+
+/// Whether a refund was asked for before.
+enum Asked {
+    Before(RefundPaymentResponse),
+    Now(Loaded<Payment>),
+}
 
 impl Payments {
     /// Takes what is authorised.
@@ -63,18 +69,34 @@ impl Payments {
         let hash = body_hash("RefundPayment", message);
         let refund_id = RefundId::derived(&[&payment_id.to_string(), &context.operation_id.to_string()]);
         let request = RefundRequest { refund_id, amount, reason: message.reason.clone() };
-        let mut unit = self.store.begin(context).await?;
-        if let Some(answer) = unit.claim(&hash).await? {
-            return Ok(answer);
-        }
-        let payment = self.decide_in(&mut unit, payment_id, PaymentCommand::RequestRefund(request)).await?;
-        unit.commit().await?;
+        let ask = || self.ask_refund(context, payment_id, &hash, request.clone());
+        let payment = match retry_stale(super::ATTEMPTS, ask).await? {
+            Asked::Before(answer) => return Ok(answer),
+            Asked::Now(payment) => payment,
+        };
         let payment = self.give_back(context, payment, refund_id).await?;
         let response = RefundPaymentResponse { payment: Some(payment_proto(&row_of(&payment)?)) };
         let mut unit = self.store.begin(context).await?;
         unit.remember(&hash, &response).await?;
         unit.commit().await?;
         Ok(response)
+    }
+
+    /// Records the wish under its operation id. A wish that was recorded and not answered goes on.
+    async fn ask_refund(
+        &self,
+        context: &CommandContext,
+        payment_id: PaymentId,
+        hash: &[u8; 32],
+        request: RefundRequest,
+    ) -> fault::Result<Asked> {
+        let mut unit = self.store.begin(context).await?;
+        if let Some(answer) = unit.claim(hash).await? {
+            return Ok(Asked::Before(answer));
+        }
+        let payment = self.decide_in(&mut unit, payment_id, PaymentCommand::RequestRefund(request)).await?;
+        unit.commit().await?;
+        Ok(Asked::Now(payment))
     }
 
     async fn give_back(
@@ -104,7 +126,7 @@ impl Payments {
         command: PaymentCommand,
     ) -> fault::Result<Loaded<Payment>> {
         let execute = || self.execute_fresh(context, payment_id, command.clone());
-        eventstore::retry_stale(super::ATTEMPTS, execute).await
+        retry_stale(super::ATTEMPTS, execute).await
     }
 }
 

@@ -241,7 +241,7 @@ impl World {
     }
 }
 
-async fn platform(database: &TestDatabase, nats: &Nats) -> Platform {
+pub async fn platform(database: &TestDatabase, nats: &Nats) -> Platform {
     let bus = bus::Bus::connect(&nats.url(), "").await.unwrap();
     let directory = Directory::new(["payments"], []).unwrap();
     let (clock, secret) = (Arc::new(SystemClock), SecretString::from(SECRET.to_owned()));
@@ -290,14 +290,14 @@ async fn forward(State(edge): State<Edge>, headers: HeaderMap, body: Bytes) -> S
     }
 }
 
-async fn receive(platform: &Platform, webhook: ReceiveWebhookRequest) -> Result<String, Fault> {
+pub async fn receive(platform: &Platform, webhook: ReceiveWebhookRequest) -> Result<String, Fault> {
     let channel = platform.peer("gateway", "payments").unwrap().channel();
     let anybody = Caller::anonymous(TenantId::new());
     let answer = WebhookServiceClient::new(channel).receive_webhook(request(&anybody, webhook)).await;
     Ok(answer?.into_inner().outcome)
 }
 
-fn request<M>(caller: &Caller, message: M) -> Request<M> {
+pub fn request<M>(caller: &Caller, message: M) -> Request<M> {
     let keys = AssertionKeys::from_secret(&SecretString::from(SECRET.to_owned())).unwrap();
     let assertion = keys.sign("gateway", caller, SystemClock.wall()).unwrap();
     let mut request = Request::new(message);

@@ -1,4 +1,5 @@
 //! Payments on a real database, with the real sandbox over HTTP.
+#![allow(clippy::unwrap_used, reason = "a fixture that fails must fail the test")]
 
 mod creation;
 mod fixtures;
@@ -7,4 +8,5 @@ mod lifecycle;
 mod operations;
 mod publishing;
 mod reconciling;
+mod unsigned;
 mod webhooks;

@@ -105,6 +105,9 @@ async fn twenty_refunds_of_the_whole_at_a_time_give_back_once() {
     let calls = (0..20).map(|_| refund(&world, &payment, Some(1999), OperationId::new()));
     let outcomes = futures::future::join_all(calls).await;
     assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 1, "{outcomes:?}");
+    for refused in outcomes.into_iter().filter_map(Result::err) {
+        assert_eq!(refused.reason(), "refund_exceeds_capture");
+    }
     assert_eq!(world.provider_payment(&payment).await["amount_refunded"], 1999);
 }
 

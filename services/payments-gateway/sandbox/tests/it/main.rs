@@ -1,4 +1,5 @@
 //! The sandbox over real HTTP, on a real database.
+#![allow(clippy::unwrap_used, reason = "a fixture that fails must fail the test")]
 
 mod api;
 mod fixtures;
