@@ -19,9 +19,9 @@ async fn what_is_wrong_is_refused_and_changes_nothing() {
     let rows = [
         (with(&|body| body["lines"][0]["item_id"] = json!(uuid::Uuid::now_v7())), 400, "bundle_unknown"),
         (with(&|body| body["lines"][0]["item_id"] = json!("no id")), 400, "bundle_unknown"),
-        (quantity(json!("0")), 400, "invalid_input"),
-        (quantity(json!("-1")), 400, "invalid_input"),
-        (quantity(json!("1000001")), 400, "invalid_input"),
+        (quantity(json!("0")), 400, "quantity_out_of_range"),
+        (quantity(json!("-1")), 400, "quantity_out_of_range"),
+        (quantity(json!("1000001")), 400, "quantity_out_of_range"),
         (quantity(json!("9223372036854775808")), 400, "invalid_input"),
         (quantity(json!("many")), 400, "invalid_input"),
         (with(&|body| body["currency"] = json!("XXX")), 400, "invalid_input"),
