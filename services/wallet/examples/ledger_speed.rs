@@ -85,7 +85,7 @@ async fn unary(ledger: &Ledger, accounts: &Arc<[AccountId]>, in_flight: usize, s
 }
 
 /// Operations per second of so many callers, each with one call under way.
-async fn rate<F: Future<Output = u64> + Send>(
+async fn rate<F>(
     ledger: &Ledger,
     accounts: &Arc<[AccountId]>,
     callers: usize,
@@ -93,7 +93,7 @@ async fn rate<F: Future<Output = u64> + Send>(
     posting: impl Fn(Ledger, Arc<[AccountId]>, Arc<AtomicU64>) -> F + Copy + Send + 'static,
 ) -> f64
 where
-    F: 'static,
+    F: Future<Output = u64> + Send + 'static,
 {
     let numbers = Arc::new(AtomicU64::new(0));
     let (began, until) = (Instant::now(), Instant::now() + Duration::from_secs(seconds));

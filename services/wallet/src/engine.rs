@@ -20,6 +20,7 @@ mod ledger;
 mod mailbox;
 mod partition;
 mod recovery;
+mod snapshots;
 mod work;
 mod writer;
 

@@ -10,32 +10,29 @@ use crate::{JournalError, Lease, Snapshot};
 /// Rows of this size need little memory at both ends.
 const CHUNK_BYTES: usize = 4 * 1024 * 1024;
 
+/// The lease is checked last: its row's lock would keep renewals waiting while chunks are written.
 pub(super) async fn save(pool: &PgPool, lease: Lease, snapshot: &Snapshot) -> Result<(), JournalError> {
     let mut transaction = patient(pool.begin()).await?;
     let (partition, sequence) = (i32::from(lease.partition), signed(snapshot.sequence));
     let saved = sqlx::query(sql::SNAPSHOT)
         .bind(partition)
         .bind(sequence)
-        .bind(signed(lease.epoch))
         .bind(snapshot.hash.as_slice())
         .bind(Sha256::digest(&snapshot.payload).as_slice())
         .bind(i64::try_from(snapshot.payload.len()).unwrap_or(i64::MAX));
-    if patient(saved.execute(&mut *transaction)).await?.rows_affected() == 0 {
-        return unsaved(pool, lease).await;
+    if patient(saved.execute(&mut *transaction)).await?.rows_affected() == 1 {
+        for (chunk, payload) in (0_i32..).zip(snapshot.payload.chunks(CHUNK_BYTES)) {
+            let chunk =
+                sqlx::query(sql::SNAPSHOT_CHUNK).bind(partition).bind(sequence).bind(chunk).bind(payload);
+            patient(chunk.execute(&mut *transaction)).await?;
+        }
+        patient(sqlx::query(sql::FORGET_SNAPSHOTS).bind(partition).execute(&mut *transaction)).await?;
     }
-    for (chunk, payload) in (0_i32..).zip(snapshot.payload.chunks(CHUNK_BYTES)) {
-        let chunk = sqlx::query(sql::SNAPSHOT_CHUNK).bind(partition).bind(sequence).bind(chunk).bind(payload);
-        patient(chunk.execute(&mut *transaction)).await?;
+    let fence = sqlx::query(sql::FENCE).bind(partition).bind(signed(lease.epoch));
+    if patient(fence.fetch_optional(&mut *transaction)).await?.is_none() {
+        return Err(JournalError::Fenced { lease });
     }
-    patient(sqlx::query(sql::FORGET_SNAPSHOTS).bind(partition).execute(&mut *transaction)).await?;
     patient(transaction.commit()).await
-}
-
-/// Nothing was inserted: the lease is over, or the snapshot is there already.
-async fn unsaved(pool: &PgPool, lease: Lease) -> Result<(), JournalError> {
-    let epoch = sqlx::query_scalar(sql::EPOCH).bind(i32::from(lease.partition)).fetch_optional(pool);
-    let epoch: Option<i64> = patient(epoch).await?;
-    if epoch == Some(signed(lease.epoch)) { Ok(()) } else { Err(JournalError::Fenced { lease }) }
 }
 
 pub(super) async fn latest(pool: &PgPool, partition: u16) -> Result<Option<Snapshot>, JournalError> {

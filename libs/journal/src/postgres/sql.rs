@@ -29,10 +29,10 @@ SELECT sequence, epoch, payload, hash FROM journal
 WHERE partition = $1 AND sequence > $2 ORDER BY sequence LIMIT $3";
 
 pub(crate) const SNAPSHOT: &str = "
-INSERT INTO journal_snapshots (partition, sequence, hash, digest, size)
-SELECT $1, $2, $4, $5, $6
-FROM (SELECT FROM journal_leases WHERE partition = $1 AND epoch = $3 FOR SHARE) AS lease
+INSERT INTO journal_snapshots (partition, sequence, hash, digest, size) VALUES ($1, $2, $3, $4, $5)
 ON CONFLICT (partition, sequence) DO NOTHING";
+
+pub(crate) const FENCE: &str = "SELECT 1 FROM journal_leases WHERE partition = $1 AND epoch = $2 FOR SHARE";
 
 pub(crate) const SNAPSHOT_CHUNK: &str =
     "INSERT INTO journal_snapshot_chunks (partition, sequence, chunk, payload) VALUES ($1, $2, $3, $4)";

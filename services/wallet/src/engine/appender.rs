@@ -8,10 +8,11 @@
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
-use journal::{Journal, JournalError, Lease, Row, Snapshot};
+use journal::{Journal, JournalError, Lease, Row};
 use tokio::sync::mpsc;
-use wallet_domain::{PartitionState, encode_snapshot};
+use wallet_domain::PartitionState;
 
+use super::snapshots::Due;
 use crate::metrics;
 
 /// A sealed batch on its way to the journal.
@@ -40,15 +41,10 @@ pub(crate) async fn run<J: Journal>(
     patience: Duration,
     mut appends: mpsc::Receiver<Append>,
     settled: Sender<Settled>,
+    snapshots: mpsc::Sender<Due>,
     durable: impl Fn(u64),
 ) -> fault::Result<()> {
-    let mut snapshots = Snapshots::default();
-    loop {
-        let append = tokio::select! {
-            append = appends.recv() => append,
-            () = snapshots.saved() => continue,
-        };
-        let Some(append) = append else { return Ok(()) };
+    while let Some(append) = appends.recv().await {
         let began = Instant::now();
         if let Err(error) = settle(journal, lease, &append.row, patience).await {
             let _ = settled.send(Settled::Unknown); // a thread that has ended knows
@@ -58,9 +54,11 @@ pub(crate) async fn run<J: Journal>(
         let _ = settled.send(Settled::Durable);
         durable(append.row.sequence);
         if let Some(state) = append.snapshot {
-            snapshots.begin(journal.clone(), lease, append.row.hash, state);
+            // While one is being written the next is left out.
+            let _ = snapshots.try_send(Due { hash: append.row.hash, state });
         }
     }
+    Ok(())
 }
 
 async fn settle<J: Journal>(
@@ -99,36 +97,4 @@ async fn settle<J: Journal>(
 async fn is_there<J: Journal>(journal: &J, lease: Lease, row: &Row) -> Result<bool, JournalError> {
     let stored = journal.read(lease.partition, row.sequence.saturating_sub(1), 1).await?;
     Ok(stored.first().is_some_and(|stored| (stored.sequence, stored.hash) == (row.sequence, row.hash)))
-}
-
-/// At most one snapshot is being written; it hinders neither the writer nor the appends.
-#[derive(Default)]
-struct Snapshots(Option<futures::future::BoxFuture<'static, ()>>);
-
-impl Snapshots {
-    fn begin<J: Journal>(&mut self, journal: J, lease: Lease, hash: journal::Hash, state: PartitionState) {
-        if self.0.is_none() {
-            self.0 = Some(Box::pin(save(journal, lease, hash, state)));
-        }
-    }
-
-    async fn saved(&mut self) {
-        match &mut self.0 {
-            Some(saving) => saving.await,
-            None => std::future::pending().await,
-        }
-        self.0 = None;
-    }
-}
-
-async fn save<J: Journal>(journal: J, lease: Lease, hash: journal::Hash, state: PartitionState) {
-    let (began, sequence) = (Instant::now(), state.sequence());
-    let Ok(payload) = tokio::task::spawn_blocking(move || encode_snapshot(&state)).await else { return };
-    let bytes = payload.len();
-    match journal.save_snapshot(lease, &Snapshot { sequence, hash, payload }).await {
-        Ok(()) => metrics::snapshot_saved(bytes, began.elapsed()),
-        Err(error) => {
-            tracing::warn!(partition = lease.partition, sequence, %error, "a snapshot was not saved")
-        }
-    }
 }

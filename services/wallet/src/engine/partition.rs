@@ -13,6 +13,7 @@ use super::lease::{self, Validity};
 use super::ledger::Ledger;
 use super::mailbox::mailbox;
 use super::recovery::recover;
+use super::snapshots;
 use super::writer::{Ended, WriterThread};
 use crate::metrics;
 
@@ -101,7 +102,13 @@ async fn serve<J: Journal>(
     ledger.note_durable(lease.partition, sequence);
     let durable = |sequence| ledger.note_durable(lease.partition, sequence);
     let patience = ledger.config().append_patience();
-    let appending = appender::run(journal, lease, patience, parts.appends, parts.settled, durable);
+    let (to_snapshots, due) = mpsc::channel(1);
+    let appending =
+        appender::run(journal, lease, patience, parts.appends, parts.settled, to_snapshots, durable);
+    let saving = async {
+        snapshots::run(journal, lease, due).await;
+        std::future::pending::<()>().await;
+    };
     let closing = async {
         drain.cancelled().await;
         tokio::time::sleep(LINGER).await;
@@ -111,6 +118,7 @@ async fn serve<J: Journal>(
     tokio::select! {
         appended = appending => appended?,
         () = closing => {}
+        () = saving => {}
     }
     ledger.close(lease.partition);
     ended(parts.ended.await)
