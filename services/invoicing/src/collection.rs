@@ -8,7 +8,7 @@ use std::sync::Arc;
 use contracts::vbwd::invoicing::v1::{PayInvoiceRequest, PayInvoiceResponse, PaymentStep};
 use contracts::vbwd::payments::v1::{Payment, PaymentStatus};
 use eventstore::{CommandContext, Loaded, body_hash, retry_stale};
-use fault::Fault;
+use fault::{Code, Fault};
 use ids::{InvoiceId, PaymentId, UserId};
 use invoicing_domain::{
     Attempt, AttemptOutcome, Invoice, InvoiceCommand, Opened, RecordPayment, RecordPaymentFailed, Rejection,
@@ -146,15 +146,15 @@ impl Collection {
         let opened = invoice.state.opened().ok_or_else(|| Fault::internal("a draft is not paid"))?;
         match self.payments.create(context, (id, opened), attempt).await {
             Ok(payment) => Ok(Some(payment_step(&payment))),
-            Err(fault) if fault.is_transient() || fault.code() == fault::Code::Internal => Err(fault),
             // Payments refused for good: the attempt has failed, the invoice can be paid otherwise.
-            Err(fault) => {
+            Err(fault) if matches!(fault.code(), Code::Rejected | Code::InvalidInput | Code::NotFound) => {
                 let failure_code = fault.reason().to_owned();
                 let failed = RecordPaymentFailed { payment_id: attempt.payment_id, failure_code };
                 let command = InvoiceCommand::RecordPaymentFailed(failed.clone());
                 self.book.execute(context, id, &[command]).await?;
                 Ok(Some(failed_step(failed.payment_id, failed.failure_code)))
             }
+            Err(fault) => Err(fault),
         }
     }
 }

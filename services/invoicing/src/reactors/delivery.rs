@@ -1,7 +1,7 @@
 //! Delivering what was paid, taking back what was refunded, releasing what was given up.
 
 use eventstore::{CommandContext, Loaded};
-use fault::Fault;
+use fault::{Code, Fault};
 use futures::future::join_all;
 use ids::{InvoiceId, UserId};
 use invoicing_domain::{
@@ -90,13 +90,20 @@ fn delivered(line: &Line, answer: fault::Result<String>) -> fault::Result<Invoic
             metrics::line("fulfilled");
             Ok(InvoiceCommand::MarkLineFulfilled(MarkLineFulfilled { line_id, receipt }))
         }
-        Err(fault) if fault.is_transient() => Err(fault),
-        Err(refusal) => {
+        Err(refusal) if is_refusal(&refusal) => {
             metrics::line("unfulfillable");
             let reason = refusal.reason().to_owned();
             Ok(InvoiceCommand::MarkLineUnfulfillable(MarkLineUnfulfillable { line_id, reason }))
         }
+        // Trouble is asked again; what says nothing about the line (it was delivered with other
+        // contents, say) is left to an operator, never refunded beside a delivery.
+        Err(fault) => Err(fault),
     }
+}
+
+/// Whether the seller itself says that it will never deliver this.
+fn is_refusal(fault: &Fault) -> bool {
+    matches!(fault.code(), Code::Rejected | Code::NotFound | Code::InvalidInput)
 }
 
 /// A seller that refuses to take something back leaves a dead letter: the money is gone, the goods

@@ -72,3 +72,15 @@ async fn a_refunded_invoice_is_taken_back() {
     assert_eq!(world.invoice(&invoice.invoice_id).await.status(), InvoiceStatus::Refunded);
     assert_eq!(world.seller.shelf().taken_back.values().copied().collect::<Vec<_>>(), [1, 1]);
 }
+
+#[tokio::test]
+async fn a_muddled_delivery_is_left_to_an_operator_and_not_refunded() {
+    let world = world().await;
+    world.seller.shelf().muddled.insert("small".to_owned());
+    let invoice = two_lines(&world).await;
+    world.captured(&invoice, 2_999).await;
+    eventually("a dead letter", || async { world.count("dead_letters").await == 1 }).await;
+    let stored = world.invoice(&invoice.invoice_id).await;
+    assert_eq!(statuses(&stored), [LineStatus::Fulfilled, LineStatus::Pending]);
+    assert!(world.payments.till().refunds.is_empty());
+}

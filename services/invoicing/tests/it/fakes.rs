@@ -23,6 +23,8 @@ pub struct Shelf {
     /// How often delivery fails before it works.
     pub delivery_troubles: HashMap<String, u32>,
     pub undeliverable: HashSet<String>,
+    /// Items whose seller claims to have delivered them with other contents.
+    pub muddled: HashSet<String>,
     pub held: Vec<String>,
     pub released: Vec<String>,
     /// How often each line was delivered, and taken back.
@@ -92,6 +94,11 @@ impl LineItemSourceService for FakeSeller {
         if shelf.undeliverable.contains(&line.item_id) {
             return Err(Fault::rejected("bundle_gone", "The bundle is gone for good.").into());
         }
+        if shelf.muddled.contains(&line.item_id) {
+            return Err(
+                Fault::new(Code::OperationReused, "operation_id_reused", "Delivered otherwise.").into()
+            );
+        }
         if let Some(troubles) = shelf.delivery_troubles.get_mut(&line.item_id).filter(|left| **left > 0) {
             *troubles -= 1;
             return Err(Fault::unavailable("ledger_busy", "no answer").into());
@@ -123,6 +130,8 @@ pub struct Till {
     /// Refunds by operation id: a repeated one happens once.
     pub refunds: BTreeMap<String, RefundPaymentRequest>,
     pub creations: u32,
+    /// Every creation is refused for good.
+    pub refuses: bool,
     pub given_up: Vec<String>,
 }
 
@@ -147,6 +156,9 @@ impl PaymentService for FakePayments {
         if till.creations_lost > 0 {
             till.creations_lost -= 1;
             return Err(Fault::unavailable("payments_down", "no answer").into());
+        }
+        if till.refuses {
+            return Err(Fault::rejected("method_suspended", "Not by this method today.").into());
         }
         let status = till.next_status.unwrap_or(PaymentStatus::Processing);
         let declined = status == PaymentStatus::Failed;

@@ -194,3 +194,16 @@ async fn an_invoice_whose_payment_was_never_created_is_voided_too() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_payment_that_payments_refuses_is_a_failed_step_and_another_may_follow() {
+    let world = world().await;
+    world.payments.till().refuses = true;
+    let answer = world.check_out(crate::world::order([crate::world::line("large", 1)])).await.unwrap();
+    let (invoice, step) = (answer.invoice.unwrap(), answer.payment.unwrap());
+    assert_eq!((step.status.as_str(), step.failure_code.as_str()), ("failed", "method_suspended"));
+    world.payments.till().refuses = false;
+    let step = world.pay(OperationId::new(), pay(&invoice)).await.unwrap();
+    assert_eq!(step.status, "processing");
+    assert_ne!(step.payment_id, invoice.payment_id);
+}
