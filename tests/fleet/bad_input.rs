@@ -24,11 +24,11 @@ async fn what_is_wrong_is_refused_and_changes_nothing() {
         (quantity(json!("1000001")), 400, "quantity_out_of_range"),
         (quantity(json!("9223372036854775808")), 400, "invalid_input"),
         (quantity(json!("many")), 400, "invalid_input"),
-        (with(&|body| body["currency"] = json!("XXX")), 400, "invalid_input"),
+        (with(&|body| body["currency"] = json!("XXX")), 400, "currency_unknown"),
         (with(&|body| body["currency"] = json!("JPY")), 409, "currency_not_offered"),
-        (with(&|body| body["lines"] = json!([])), 400, "invalid_input"),
-        (with(&|body| body["lines"][0]["kind"] = json!("moon_plot")), 400, "invalid_input"),
-        (with(&|body| body["payment_method"] = json!("seashells")), 400, "invalid_input"),
+        (with(&|body| body["lines"] = json!([])), 400, "lines_empty"),
+        (with(&|body| body["lines"][0]["kind"] = json!("moon_plot")), 400, "unknown_kind"),
+        (with(&|body| body["payment_method"] = json!("seashells")), 400, "payment_method_unknown"),
     ];
     let mut wrong = Vec::new();
     for (body, status, code) in rows {
