@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use eventstore::{CommandContext, EventStore, Loaded, UnitOfWork, retry_stale};
+use fault::Code;
 use ids::{InvoiceId, OperationId, TenantId};
 use invoicing_domain::{Invoice, InvoiceCommand};
 use jiff::SignedDuration;
@@ -42,6 +43,25 @@ impl Book {
             Ok(invoice)
         })
         .await
+    }
+
+    /// Runs commands on an invoice as it was read a moment ago; reads it again only if it has
+    /// changed since.
+    pub(crate) async fn execute_on(
+        &self,
+        context: &CommandContext,
+        invoice: &Loaded<Invoice>,
+        commands: &[InvoiceCommand],
+    ) -> fault::Result<()> {
+        let mut unit = self.store.begin(context).await?;
+        match self.apply_to(&mut unit, &mut invoice.clone(), commands).await {
+            Ok(()) => unit.commit().await.map(drop),
+            Err(fault) if fault.code() == Code::StaleRevision => {
+                unit.rollback().await?;
+                self.execute(context, InvoiceId::from_uuid(invoice.id), commands).await.map(drop)
+            }
+            Err(fault) => Err(fault),
+        }
     }
 
     /// Runs commands on one invoice within `unit`.

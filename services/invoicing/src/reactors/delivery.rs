@@ -26,7 +26,7 @@ impl Aftermath {
         let pending = lines(&invoice, LineStatus::Pending);
         let asked = join_all(pending.iter().map(|line| self.sellers.fulfil(&context, whom, line))).await;
         let (commands, trouble) = sorted(pending, asked, delivered);
-        self.record(&context, id, &commands).await?;
+        self.record(&context, &invoice, &commands).await?;
         trouble.map_or(Ok(()), Err)
     }
 
@@ -38,7 +38,7 @@ impl Aftermath {
         let delivered = lines(&invoice, LineStatus::Fulfilled);
         let asked = join_all(delivered.iter().map(|line| self.sellers.reverse(&context, whom, line))).await;
         let (commands, trouble) = sorted(delivered, asked, taken_back);
-        self.record(&context, id, &commands).await?;
+        self.record(&context, &invoice, &commands).await?;
         trouble.map_or(Ok(()), Err)
     }
 
@@ -57,13 +57,13 @@ impl Aftermath {
     async fn record(
         &self,
         context: &CommandContext,
-        id: InvoiceId,
+        invoice: &Loaded<Invoice>,
         commands: &[InvoiceCommand],
     ) -> fault::Result<()> {
         if commands.is_empty() {
             return Ok(());
         }
-        self.book.execute(context, id, commands).await.map(drop)
+        self.book.execute_on(context, invoice, commands).await
     }
 }
 
