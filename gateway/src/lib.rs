@@ -74,18 +74,16 @@ pub async fn bind(config: &Config) -> fault::Result<TcpListener> {
         .map_err(|error| Fault::unavailable("port_taken", error).with_fact("address", config.listen))
 }
 
-/// Serves the edge until `drain`; requests that are running then are finished.
+/// Serves the edge until `drain`; requests that are running then are finished, if they end soon.
 ///
 /// # Errors
 /// When the listener fails.
 pub async fn serve(listener: TcpListener, router: Router, drain: Drain) -> fault::Result<()> {
-    axum::serve(
+    let server = axum::serve(
         listener::Patient::new(listener),
         router.into_make_service_with_connect_info::<listener::Peer>(),
-    )
-    .with_graceful_shutdown(drain.cancelled_owned())
-    .await
-    .map_err(Fault::internal)
+    );
+    runtime::until_drained(server.with_graceful_shutdown(drain.clone().cancelled_owned()), &drain).await
 }
 
 /// The gateway's tables.

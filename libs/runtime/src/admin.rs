@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use crate::telemetry::Telemetry;
-use crate::{Drain, Platform};
+use crate::{Drain, Platform, until_drained};
 
 /// Where the admin port listens.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -66,10 +66,8 @@ pub async fn serve(
         .route("/log-level", get(log_level).put(set_log_level))
         .route("/tasks", get(tasks))
         .with_state(Shared { platform, telemetry });
-    axum::serve(listener, router)
-        .with_graceful_shutdown(drain.cancelled_owned())
-        .await
-        .map_err(Fault::internal)
+    let server = axum::serve(listener, router).with_graceful_shutdown(drain.clone().cancelled_owned());
+    until_drained(server, &drain).await
 }
 
 async fn ready(State(shared): State<Shared>) -> (StatusCode, Json<Value>) {

@@ -34,7 +34,13 @@ pub async fn run(config: Config, roles: &[Role]) -> fault::Result<()> {
         fault::Code::Timeout,
         "drain_incomplete",
         "Some work did not finish within the grace time.",
-    ))
+    )
+    .with_fact("tasks", names(&running.platform)))
+}
+
+/// The tasks that are still running.
+fn names(platform: &runtime::Platform) -> String {
+    platform.tasks.running().into_keys().collect::<Vec<_>>().join(",")
 }
 
 async fn told_to_stop() {

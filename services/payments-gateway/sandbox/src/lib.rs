@@ -87,8 +87,6 @@ fn bind(listen: &str) -> fault::Result<std::net::TcpListener> {
 async fn serve(listener: Arc<std::net::TcpListener>, sandbox: Sandbox, drain: Drain) -> fault::Result<()> {
     let listener =
         listener.try_clone().and_then(tokio::net::TcpListener::from_std).map_err(Fault::internal)?;
-    axum::serve(listener, router(sandbox))
-        .with_graceful_shutdown(async move { drain.cancelled().await })
-        .await
-        .map_err(Fault::internal)
+    let server = axum::serve(listener, router(sandbox));
+    runtime::until_drained(server.with_graceful_shutdown(drain.clone().cancelled_owned()), &drain).await
 }
