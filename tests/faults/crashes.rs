@@ -5,7 +5,6 @@ use std::time::Duration;
 use fleet::roles::Role;
 use futures::future::join_all;
 
-use crate::harness::customer::{invoice_id, order};
 use crate::harness::{Customer, Fleet, books};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -29,7 +28,7 @@ async fn survive_the_crash_of(role: Role) {
     let mut fleet = Fleet::of_processes().await;
     let customers = join_all((0..20).map(|_| Customer::new(&fleet))).await;
     let (bundle, _) = customers[0].bundle("500").await;
-    let purchases = join_all(customers.iter().map(|customer| buy(customer, &bundle)));
+    let purchases = join_all(customers.iter().map(|customer| customer.buy_patiently(&bundle)));
     let crashes = async {
         for pause in [40, 120, 250] {
             tokio::time::sleep(Duration::from_millis(pause)).await;
@@ -43,19 +42,4 @@ async fn survive_the_crash_of(role: Role) {
     }
     books::assert_balanced(&fleet).await;
     books::assert_gapless(&fleet).await;
-}
-
-/// Checks out under one key until it is answered.
-async fn buy(customer: &Customer, bundle: &str) -> String {
-    let key = uuid::Uuid::now_v7().to_string();
-    for _ in 0..200 {
-        let answer = customer.post_once("/api/v1/checkout", &key, order(bundle, "sandbox_card")).await;
-        if answer.status == 201 {
-            return invoice_id(&answer.body);
-        }
-        let expected = answer.status.is_server_error() || answer.code() == "idempotency_in_flight";
-        assert!(expected, "{} {}", answer.status, answer.body);
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    panic!("never answered");
 }

@@ -7,7 +7,7 @@ use fleet::config::Config;
 use fleet::roles::Role;
 use runtime::Environment;
 use runtime::config::Secret;
-use testkit::{Nats, TestDatabase};
+use testkit::{Nats, Postgres, TestDatabase};
 
 use super::processes::Processes;
 
@@ -24,6 +24,8 @@ pub struct Fleet {
     pub nats: Nats,
     pub database: TestDatabase,
     pub processes: Option<Processes>,
+    /// The database server, if it is this fleet's own.
+    pub postgres: Option<Postgres>,
     running: Option<fleet::Running>,
 }
 
@@ -42,6 +44,20 @@ impl Fleet {
         let running =
             Box::pin(fleet::start::start(config.clone(), &Role::ALL)).await.expect("the fleet starts");
         Self::assemble(config, nats, database, None, Some(running)).await
+    }
+
+    /// The whole fleet in this process, on a database server that may be killed.
+    pub async fn on_its_own_database() -> Self {
+        let postgres = Postgres::ephemeral().expect("a private PostgreSQL");
+        let database = testkit::databases_on(&postgres.url(), fleet::command::migrate::migrations()).await;
+        let nats = testkit::nats();
+        let config = config(&database, &nats);
+        seed(&config).await;
+        let running =
+            Box::pin(fleet::start::start(config.clone(), &Role::ALL)).await.expect("the fleet starts");
+        let mut fleet = Self::assemble(config, nats, database, None, Some(running)).await;
+        fleet.postgres = Some(postgres);
+        fleet
     }
 
     /// Every service in a process of its own, talking over TCP.
@@ -72,7 +88,7 @@ impl Fleet {
     ) -> Self {
         let base = format!("http://{}", config.gateway.listen);
         let provider = format!("http://{}", config.sandbox.listen);
-        let fleet = Self { base, provider, config, nats, database, processes, running };
+        let fleet = Self { base, provider, config, nats, database, processes, postgres: None, running };
         fleet.wait_until_served().await;
         fleet
     }

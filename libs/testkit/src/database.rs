@@ -23,7 +23,12 @@ pub async fn database(service: &'static str, migrations: Migrator) -> TestDataba
 
 /// A database with the schemas and roles of several services.
 pub async fn databases(services: Vec<(&'static str, Migrator)>) -> TestDatabase {
-    let server = crate::postgres_url();
+    databases_on(&crate::postgres_url(), services).await
+}
+
+/// The same on a server of the test's own, given by its address with a superuser's log-in.
+pub async fn databases_on(server: &str, services: Vec<(&'static str, Migrator)>) -> TestDatabase {
+    let server = server.to_owned();
     let name = format!("test_{}", uuid::Uuid::now_v7().simple());
     let mut turn = PgConnection::connect(&server).await.expect("the test server answers");
     sqlx::query("SELECT pg_advisory_lock($1)").bind(TURN_LOCK).execute(&mut turn).await.expect("a turn");

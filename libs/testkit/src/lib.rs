@@ -11,7 +11,7 @@ mod database;
 
 use std::sync::OnceLock;
 
-pub use database::{TestDatabase, database, databases};
+pub use database::{TestDatabase, database, databases, databases_on};
 pub use servers::{Nats, Postgres};
 
 /// Address of the PostgreSQL server of this test run, with a superuser's log-in.
