@@ -14,6 +14,7 @@
 
 mod append;
 mod append_new;
+mod begin;
 mod context;
 mod dead_letters;
 mod epoch;
@@ -33,6 +34,7 @@ mod trace;
 mod unit_of_work;
 
 pub use append_new::NewStream;
+pub use begin::begin_whole;
 pub use context::CommandContext;
 pub use dead_letters::{DeadLetter, mark_replayed, open_dead_letter, open_dead_letters, record_dead_letter};
 pub use epoch::repair_epoch;

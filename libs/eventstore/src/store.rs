@@ -13,6 +13,7 @@ use sqlx::{AssertSqlSafe, PgPool, Postgres, Transaction};
 use tokio::sync::watch;
 use uuid::Uuid;
 
+use crate::begin::begin_whole;
 use crate::rows::{AFTER, EVENT, EventRow, STREAM, columns};
 use crate::{CommandContext, Leadership, Loaded, Log, NewEvent, Pulse, UnitOfWork, storage, unit_of_work};
 
@@ -192,12 +193,12 @@ impl EventStore {
     /// first statement on it; nothing has been done by then, so the next one is tried.
     async fn transaction(&self, statement: String) -> fault::Result<Transaction<'static, Postgres>> {
         for _ in 0..self.0.pool.options().get_max_connections() {
-            match self.0.pool.begin_with(AssertSqlSafe(statement.clone())).await {
+            match begin_whole(&self.0.pool, AssertSqlSafe(statement.clone())).await {
                 Err(error) if is_dead_connection(&error) => {}
                 outcome => return outcome.map_err(storage),
             }
         }
-        self.0.pool.begin_with(AssertSqlSafe(statement)).await.map_err(storage)
+        begin_whole(&self.0.pool, AssertSqlSafe(statement)).await.map_err(storage)
     }
 }
 

@@ -1,6 +1,6 @@
 //! The wallet's database beside the journal: transactions of one tenant, and of the worker.
 
-use eventstore::{CommandContext, EventStore, UnitOfWork, storage};
+use eventstore::{CommandContext, EventStore, UnitOfWork, begin_whole, storage};
 use ids::TenantId;
 use sqlx::{AssertSqlSafe, PgPool, Postgres, Transaction};
 
@@ -30,7 +30,7 @@ impl Store {
 
     pub(crate) async fn worker(&self) -> fault::Result<Transaction<'static, Postgres>> {
         let begin = AssertSqlSafe(format!("BEGIN; SET LOCAL ROLE {WORKER}"));
-        self.pool().begin_with(begin).await.map_err(storage)
+        begin_whole(self.pool(), begin).await.map_err(storage)
     }
 
     pub(crate) fn leadership(&self, name: &str) -> eventstore::Leadership {

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
 
 mod append_new;
+mod cancelled;
 mod concurrency;
 mod conformance;
 mod epoch;

@@ -2,7 +2,7 @@
 
 use futures::TryStreamExt as _;
 use sha2::{Digest as _, Sha256};
-use sqlx::{PgPool, Row as _};
+use sqlx::{Connection as _, PgPool, Row as _};
 
 use super::{patient, signed, sql, unsigned};
 use crate::{JournalError, Lease, Snapshot};
@@ -12,7 +12,10 @@ const CHUNK_BYTES: usize = 4 * 1024 * 1024;
 
 /// The lease is checked last: its row's lock would keep renewals waiting while chunks are written.
 pub(super) async fn save(pool: &PgPool, lease: Lease, snapshot: &Snapshot) -> Result<(), JournalError> {
-    let mut transaction = patient(pool.begin()).await?;
+    // Cut off while it begins, its connection would go back to the pool inside of a transaction.
+    let mut connection = patient(pool.acquire()).await?;
+    connection.close_on_drop();
+    let mut transaction = patient(connection.begin()).await?;
     let (partition, sequence) = (i32::from(lease.partition), signed(snapshot.sequence));
     let saved = sqlx::query(sql::SNAPSHOT)
         .bind(partition)

@@ -98,7 +98,8 @@ impl Sandbox {
         rule: impl FnOnce(&mut Payment, Timestamp) -> Change + Send,
     ) -> Result<Payment, Refusal> {
         let now = self.now();
-        let mut transaction = self.0.pool.begin().await.map_err(storage_refusal)?;
+        let mut transaction =
+            eventstore::begin_whole(&self.0.pool, "BEGIN").await.map_err(storage_refusal)?;
         let mut payment = store::lock(&mut transaction, payment_id).await?;
         if let Some(key) = &key
             && !store::claim(&mut transaction, key, payment_id, now).await?
