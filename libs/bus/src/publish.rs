@@ -10,11 +10,13 @@ use std::collections::HashMap;
 use async_nats::HeaderMap;
 use async_nats::header::NATS_MESSAGE_ID;
 use async_nats::jetstream::context::{PublishError, PublishErrorKind};
-use futures::stream::{FuturesOrdered, StreamExt as _};
+use futures::stream::{FuturesUnordered, StreamExt as _, TryStreamExt as _};
 
 use crate::connection::broker;
 use crate::{Bus, Outbound};
 
+/// Publishes of a wave that are under way at the same time.
+const WIDTH: usize = 1_000;
 const MEDIA_TYPE: &str = "application/cloudevents+json";
 
 /// Publishes everything and returns when all of it is acknowledged.
@@ -30,18 +32,23 @@ pub(crate) async fn publish_all(bus: &Bus, batch: &[&Outbound]) -> fault::Result
     Ok(())
 }
 
+/// Each publish waits for its own acknowledgement, and only so many at once: a publish waits for a
+/// place while others hold them, so nobody may hold places without looking after them.
 async fn publish_wave(bus: &Bus, wave: &[&Outbound]) -> Result<(), PublishError> {
-    let mut acknowledgements = FuturesOrdered::new();
+    let mut under_way = FuturesUnordered::new();
     for outbound in wave {
-        let payload = outbound.cloud_event().to_string().into();
-        let subject = bus.subject(&outbound.subject());
-        let sent = bus.jetstream().publish_with_headers(subject, headers(outbound), payload).await?;
-        acknowledgements.push_back(IntoFuture::into_future(sent));
+        if under_way.len() >= WIDTH {
+            under_way.next().await.unwrap_or(Ok(()))?;
+        }
+        under_way.push(publish(bus, outbound));
     }
-    while let Some(acknowledged) = acknowledgements.next().await {
-        acknowledged?;
-    }
-    Ok(())
+    under_way.try_collect().await
+}
+
+async fn publish(bus: &Bus, outbound: &Outbound) -> Result<(), PublishError> {
+    let payload = outbound.cloud_event().to_string().into();
+    let subject = bus.subject(&outbound.subject());
+    bus.jetstream().publish_with_headers(subject, headers(outbound), payload).await?.await.map(drop)
 }
 
 fn headers(outbound: &Outbound) -> HeaderMap {
