@@ -30,7 +30,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use fault::Fault;
 use runtime::{Drain, Platform, Role};
 use tokio::net::TcpListener;
 
@@ -69,9 +68,7 @@ pub async fn edge(platform: &Platform, config: Config) -> fault::Result<Edge> {
 /// # Errors
 /// `port_taken` when the address cannot be bound.
 pub async fn bind(config: &Config) -> fault::Result<TcpListener> {
-    TcpListener::bind(config.listen)
-        .await
-        .map_err(|error| Fault::unavailable("port_taken", error).with_fact("address", config.listen))
+    TcpListener::bind(config.listen).await.map_err(|error| runtime::port_taken(config.listen, error))
 }
 
 /// Serves the edge until `drain`; requests that are running then are finished, if they end soon.

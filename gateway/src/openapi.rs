@@ -59,7 +59,7 @@ fn info() -> Value {
         "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         "description": "The sales platform's API. Amounts are integers in minor units, 64-bit integers are \
             written as strings, unknown members of a request are ignored. Whatever is not a result is an \
-            `application/problem+json` document (RFC 9457) whose `code` is stable.",
+            application/problem+json document (RFC 9457) whose code is stable.",
     })
 }
 

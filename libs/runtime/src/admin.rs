@@ -11,7 +11,6 @@ use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use axum::routing::get;
 use axum::{Json, Router};
-use fault::Fault;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -44,9 +43,7 @@ struct Shared {
 /// # Errors
 /// `port_taken` when the address cannot be bound.
 pub async fn bind(config: &Config) -> fault::Result<TcpListener> {
-    TcpListener::bind(config.listen)
-        .await
-        .map_err(|error| Fault::unavailable("port_taken", error).with_fact("address", config.listen))
+    TcpListener::bind(config.listen).await.map_err(|error| crate::port_taken(config.listen, error))
 }
 
 /// Serves the admin port until `drain`.

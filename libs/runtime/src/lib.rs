@@ -24,6 +24,6 @@ pub use channel::{Channel, Directory, Peer};
 pub use context::{CORRELATION_ID, OPERATION_ID, context, operation};
 pub use platform::{Environment, Platform};
 pub use readiness::{Latch, Readiness};
-pub use server::{serve_grpc, until_drained};
+pub use server::{port_taken, serve_grpc, until_drained};
 pub use service::{Role, Service};
 pub use tasks::{Drain, OnError, Tasks};

@@ -21,6 +21,14 @@ pub(crate) const MESSAGE_MAX_BYTES: u32 = 16 * 1024 * 1024;
 /// How long connections may take to finish after the drain has begun.
 const FAREWELL: Duration = Duration::from_secs(5);
 
+/// The address cannot be listened on.
+#[must_use]
+pub fn port_taken(address: SocketAddr, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Fault {
+    Fault::new(fault::Code::Unavailable, "port_taken", "An address cannot be listened on.")
+        .with_fact("address", address)
+        .with_source(error)
+}
+
 /// Serves `routes`, with health and reflection, on `address` until `drain`; calls that are running
 /// then are finished.
 ///
@@ -33,9 +41,8 @@ pub async fn serve_grpc(
     guard: GuardLayer,
     drain: Drain,
 ) -> fault::Result<()> {
-    let incoming = TcpIncoming::bind(address)
-        .map_err(|error| Fault::unavailable("port_taken", error).with_fact("address", address))?
-        .with_nodelay(Some(true));
+    let incoming =
+        TcpIncoming::bind(address).map_err(|error| port_taken(address, error))?.with_nodelay(Some(true));
     let (_, health) = tonic_health::server::health_reporter();
     let reflection = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(contracts::DESCRIPTORS)

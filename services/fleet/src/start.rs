@@ -85,11 +85,7 @@ async fn edge_listener(config: &Config, roles: &[Role]) -> fault::Result<Option<
     if !roles.contains(&Role::Gateway) {
         return Ok(None);
     }
-    let address = config.gateway.listen;
-    let listener = TcpListener::bind(address)
-        .await
-        .map_err(|error| Fault::unavailable("port_taken", error).with_fact("address", address))?;
-    Ok(Some(listener))
+    gateway::bind(&config.gateway).await.map(Some)
 }
 
 fn serve_admin(listener: TcpListener, platform: &Platform, telemetry: Telemetry) {
