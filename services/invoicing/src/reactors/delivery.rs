@@ -13,6 +13,9 @@ use kernel::StoredEvent;
 use super::Aftermath;
 use crate::metrics;
 
+/// What a seller answers who is to take back what it never delivered.
+const NOT_FULFILLED: &str = "line_not_fulfilled";
+
 impl Aftermath {
     /// Asks the sellers for every pending line of a paid invoice, and records what they answered in
     /// one commit. Lines whose seller cannot answer now are asked for again.
@@ -30,14 +33,16 @@ impl Aftermath {
         trouble.map_or(Ok(()), Err)
     }
 
-    /// Takes back every delivered line of a refunded invoice.
+    /// Takes back every delivered line of a refunded invoice. A line that still counts as pending may
+    /// have been delivered without our hearing of it, so its seller is asked as well.
     pub(super) async fn take_back(&self, stored: &StoredEvent, id: InvoiceId) -> fault::Result<()> {
         let invoice = self.book.load(stored.tenant, id).await?;
         let context = self.book.because_of(stored, "take_back");
         let whom = (id, user(&invoice)?);
-        let delivered = lines(&invoice, LineStatus::Fulfilled);
-        let asked = join_all(delivered.iter().map(|line| self.sellers.reverse(&context, whom, line))).await;
-        let (commands, trouble) = sorted(delivered, asked, taken_back);
+        let mut perhaps = lines(&invoice, LineStatus::Fulfilled);
+        perhaps.extend(lines(&invoice, LineStatus::Pending));
+        let asked = join_all(perhaps.iter().map(|line| self.sellers.reverse(&context, whom, line))).await;
+        let (commands, trouble) = sorted(perhaps, asked, taken_back);
         self.record(&context, &invoice, &commands).await?;
         trouble.map_or(Ok(()), Err)
     }
@@ -71,29 +76,29 @@ impl Aftermath {
 fn sorted(
     lines: Vec<&Line>,
     answers: Vec<fault::Result<String>>,
-    command: fn(&Line, fault::Result<String>) -> fault::Result<InvoiceCommand>,
+    commands_of: fn(&Line, fault::Result<String>) -> fault::Result<Vec<InvoiceCommand>>,
 ) -> (Vec<InvoiceCommand>, Option<Fault>) {
     let (mut commands, mut trouble) = (Vec::new(), None);
     for (line, answer) in lines.into_iter().zip(answers) {
-        match command(line, answer) {
-            Ok(command) => commands.push(command),
+        match commands_of(line, answer) {
+            Ok(more) => commands.extend(more),
             Err(fault) => trouble = trouble.or(Some(fault)),
         }
     }
     (commands, trouble)
 }
 
-fn delivered(line: &Line, answer: fault::Result<String>) -> fault::Result<InvoiceCommand> {
+fn delivered(line: &Line, answer: fault::Result<String>) -> fault::Result<Vec<InvoiceCommand>> {
     let line_id = line.sold.line_id;
     match answer {
         Ok(receipt) => {
             metrics::line("fulfilled");
-            Ok(InvoiceCommand::MarkLineFulfilled(MarkLineFulfilled { line_id, receipt }))
+            Ok(vec![InvoiceCommand::MarkLineFulfilled(MarkLineFulfilled { line_id, receipt })])
         }
         Err(refusal) if is_refusal(&refusal) => {
             metrics::line("unfulfillable");
             let reason = refusal.reason().to_owned();
-            Ok(InvoiceCommand::MarkLineUnfulfillable(MarkLineUnfulfillable { line_id, reason }))
+            Ok(vec![InvoiceCommand::MarkLineUnfulfillable(MarkLineUnfulfillable { line_id, reason })])
         }
         // Trouble is asked again; what says nothing about the line (it was delivered with other
         // contents, say) is left to an operator, never refunded beside a delivery.
@@ -107,11 +112,19 @@ fn is_refusal(fault: &Fault) -> bool {
 }
 
 /// A seller that refuses to take something back leaves a dead letter: the money is gone, the goods
-/// are not, and somebody must look at it.
-fn taken_back(line: &Line, answer: fault::Result<String>) -> fault::Result<InvoiceCommand> {
-    let receipt = answer?;
+/// are not, and somebody must look at it. What was never delivered needs no taking back.
+fn taken_back(line: &Line, answer: fault::Result<String>) -> fault::Result<Vec<InvoiceCommand>> {
+    let line_id = line.sold.line_id;
+    let pending = line.status == LineStatus::Pending;
+    let receipt = match answer {
+        Err(refusal) if pending && refusal.reason() == NOT_FULFILLED => return Ok(Vec::new()),
+        answer => answer?,
+    };
     metrics::line("reversed");
-    Ok(InvoiceCommand::MarkLineReversed(MarkLineReversed { line_id: line.sold.line_id, receipt }))
+    let unrecorded = MarkLineFulfilled { line_id, receipt: String::new() };
+    let unrecorded = pending.then_some(InvoiceCommand::MarkLineFulfilled(unrecorded));
+    let reversed = InvoiceCommand::MarkLineReversed(MarkLineReversed { line_id, receipt });
+    Ok(unrecorded.into_iter().chain([reversed]).collect())
 }
 
 fn lines(invoice: &Loaded<Invoice>, status: LineStatus) -> Vec<&Line> {

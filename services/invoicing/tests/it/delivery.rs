@@ -84,3 +84,22 @@ async fn a_muddled_delivery_is_left_to_an_operator_and_not_refunded() {
     assert_eq!(statuses(&stored), [LineStatus::Fulfilled, LineStatus::Pending]);
     assert!(world.payments.till().refunds.is_empty());
 }
+
+#[tokio::test]
+async fn what_was_delivered_before_a_refund_and_never_recorded_is_taken_back_as_well() {
+    let world = world().await;
+    // The seller delivers `large`; that is lost on the way, and meanwhile all the money goes back.
+    world.seller.shelf().lost_answers.insert("large".to_owned());
+    world.seller.shelf().delivery_troubles.insert("small".to_owned(), 1_000);
+    let invoice = two_lines(&world).await;
+    world.captured(&invoice, 2_999).await;
+    eventually("a delivery", || async { !world.seller.shelf().delivered.is_empty() }).await;
+    let last = world.refunded(&invoice, 2_999).await;
+    world.heard(last).await;
+    eventually("the line is back", || async {
+        statuses(&world.invoice(&invoice.invoice_id).await) == [LineStatus::Reversed, LineStatus::Pending]
+    })
+    .await;
+    assert_eq!(world.seller.shelf().taken_back.values().copied().collect::<Vec<_>>(), [1]);
+    assert_eq!(world.count("dead_letters").await, 0);
+}

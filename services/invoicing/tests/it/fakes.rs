@@ -25,6 +25,8 @@ pub struct Shelf {
     pub undeliverable: HashSet<String>,
     /// Items whose seller claims to have delivered them with other contents.
     pub muddled: HashSet<String>,
+    /// Items that are delivered while the answer gets lost.
+    pub lost_answers: HashSet<String>,
     pub held: Vec<String>,
     pub released: Vec<String>,
     /// How often each line was delivered, and taken back.
@@ -105,12 +107,19 @@ impl LineItemSourceService for FakeSeller {
         }
         let receipt = format!("receipt-{}", line.line_id);
         *shelf.delivered.entry(line.line_id).or_default() += 1;
+        if shelf.lost_answers.contains(&line.item_id) {
+            return Err(Fault::unavailable("service_unreachable", "the answer was lost").into());
+        }
         Ok(Response::new(FulfilResponse { receipt }))
     }
 
     async fn reverse(&self, request: Request<ReverseRequest>) -> Result<Response<ReverseResponse>, Status> {
         let line = request.into_inner().line.unwrap();
-        *self.shelf().taken_back.entry(line.line_id).or_default() += 1;
+        let mut shelf = self.shelf();
+        if !shelf.delivered.contains_key(&line.line_id) {
+            return Err(Fault::rejected("line_not_fulfilled", "It was not delivered.").into());
+        }
+        *shelf.taken_back.entry(line.line_id).or_default() += 1;
         Ok(Response::new(ReverseResponse { receipt: "back".to_owned() }))
     }
 
