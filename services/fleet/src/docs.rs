@@ -3,6 +3,7 @@
 //! Everything here follows from the proto descriptors, comments included; nothing is written by
 //! hand, and a test compares the checked-in files with what this module would write.
 
+mod configuration;
 mod events;
 mod rpcs;
 
@@ -20,6 +21,7 @@ pub type Page = (String, String);
 pub fn pages() -> fault::Result<Vec<Page>> {
     let mut pages = events::pages()?;
     pages.push(rpcs::page());
+    pages.push(configuration::page()?);
     let openapi = serde_json::to_string_pretty(&gateway::openapi_document()).map_err(Fault::internal)?;
     pages.push(("openapi.json".to_owned(), openapi + "\n"));
     Ok(pages)
