@@ -123,7 +123,7 @@ impl Selling {
         let issuance = AccountTerms::system(tenant, AccountKind::Issuance, Asset::TOKEN);
         let customer = AccountTerms::customer(tenant, line.user, Asset::TOKEN);
         let open = |terms| self.ledger.open_account(request.clone(), OpenAccount { terms });
-        // Work is decided in the order in which it is put in, so the posting finds both accounts.
+        // Work is decided in the order in which it is put in, so the posting nearly always finds both.
         let (issuance, customer, posted) = join!(
             open(issuance),
             open(customer),
@@ -131,7 +131,14 @@ impl Selling {
         );
         issuance?.map_err(refused)?;
         customer?.map_err(refused)?;
-        Ok(posted?.map_err(refused)?.position)
+        let posted = match posted? {
+            // The partition was only just taken over, and the posting went in before the openings.
+            Err(Rejection::AccountUnknown { .. }) => {
+                self.ledger.post_one(request, line.post(tenant, Step::Fulfil)?).await?
+            }
+            posted => posted,
+        };
+        Ok(posted.map_err(refused)?.position)
     }
 
     /// Takes back a delivered line, once.
