@@ -39,9 +39,10 @@ pub(crate) fn stale() -> Fault {
     Fault::new(Code::StaleRevision, "stale_revision", "It has changed since it was read; read it again.")
 }
 
-/// Connection trouble, missing resources, or an operator who stops the server.
+/// Connection trouble, missing resources, an operator who stops the server, or a transaction that
+/// the server gave up because we were silent for too long.
 fn is_outage(state: &str) -> bool {
-    state.starts_with("08") || state.starts_with("53") || state.starts_with("57")
+    state.starts_with("08") || state.starts_with("53") || state.starts_with("57") || state == "25P03"
 }
 
 /// A fault with its causes, for an operator; clients never see this.

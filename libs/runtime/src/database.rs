@@ -18,6 +18,15 @@ use crate::config::Database;
 /// Key of the advisory lock under which one process at a time migrates.
 const MIGRATION_LOCK: i64 = 0x7662_7764;
 
+/// A process that vanishes from the network in the middle of a transaction must not keep its locks
+/// and hold back the horizon of all readers for hours.
+const WHEN_WE_VANISH: [(&str, &str); 4] = [
+    ("idle_in_transaction_session_timeout", "60s"),
+    ("tcp_keepalives_idle", "10"),
+    ("tcp_keepalives_interval", "5"),
+    ("tcp_keepalives_count", "3"),
+];
+
 /// A pool for `service`, logged in as its role, in its schema.
 ///
 /// # Errors
@@ -28,6 +37,7 @@ pub fn pool(database: &Database, service: &str) -> fault::Result<PgPool> {
         .password(role_password(database))
         .application_name(&format!("vbwd-{service}"))
         .options([("search_path", service)])
+        .options(WHEN_WE_VANISH)
         .statement_cache_capacity(256);
     Ok(PgPoolOptions::new()
         .max_connections(database.connections_max)

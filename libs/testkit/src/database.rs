@@ -97,3 +97,23 @@ fn address(server: &str, database: &str) -> String {
     let query = query.map(|query| format!("?{query}")).unwrap_or_default();
     format!("{authority}/{database}{query}")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_process_that_vanishes_does_not_keep_its_transaction_for_hours() {
+        let database = database("wallet", Migrator::DEFAULT).await;
+        for (setting, expected) in [
+            ("idle_in_transaction_session_timeout", "1min"),
+            ("tcp_keepalives_idle", "10"),
+            ("search_path", "wallet"),
+        ] {
+            let statement = AssertSqlSafe(format!("SHOW {setting}"));
+            let found: String =
+                sqlx::query_scalar(statement).fetch_one(&database.pool("wallet")).await.unwrap();
+            assert_eq!(found, expected, "{setting}");
+        }
+    }
+}
