@@ -119,9 +119,10 @@ async fn work<C: Consumer>(
     bus.ensure_stream().await?;
     let durable = durable(bus, consumer).await?;
     let mut hands = Hands::new(store, consumer);
-    let ended = hands.run(bus, &durable, leadership, drain).await;
+    // Whatever it waits for, a broker that is away above all, must not keep the process from ending.
+    let ended = drain.run_until_cancelled(hands.run(bus, &durable, leadership)).await;
     hands.finish().await;
-    ended
+    ended.unwrap_or(Ok(()))
 }
 
 /// What is held of one durable.
@@ -148,7 +149,6 @@ impl<'a, C: Consumer> Hands<'a, C> {
         bus: &Bus,
         durable: &PullConsumer,
         leadership: &mut Leadership,
-        drain: &CancellationToken,
     ) -> fault::Result<()> {
         let mut connections = bus.connections();
         connections.mark_unchanged();
@@ -157,7 +157,6 @@ impl<'a, C: Consumer> Hands<'a, C> {
         loop {
             self.ask_for_more(durable).await?;
             tokio::select! {
-                () = drain.cancelled() => return Ok(()),
                 Some((sequence, end)) = self.lanes.next() => self.let_go(sequence, end).await?,
                 message = next(&mut self.pull) => self.receive(message).await?,
                 // The pull request of the old connection is lost.

@@ -25,8 +25,9 @@ impl Payments {
     /// When the database cannot be used; the caller starts again.
     pub(crate) async fn run_reconciler(&self, drain: Drain) -> fault::Result<()> {
         let pause = Duration::from_millis(self.config.reconciler.poll_milliseconds.into());
-        while !drain.is_cancelled() {
-            if self.reconcile_due().await? == 0 {
+        // Cut off in between, a payment is due again: a provider's silence does not hold up the drain.
+        while let Some(claimed) = drain.run_until_cancelled(self.reconcile_due()).await {
+            if claimed? == 0 {
                 drain.run_until_cancelled(tokio::time::sleep(pause)).await;
             }
         }
