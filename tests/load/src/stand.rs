@@ -188,7 +188,9 @@ fn environment(
         ("VBWD_IDENTITY_ACCESS_TOKEN_LIFE_SECONDS", "3600".to_owned()),
     ];
     let pairs = pairs.into_iter().map(|(name, value)| (name.to_owned(), value));
-    Ok(pairs.chain(unlimited).collect())
+    // What the caller sets wins: benches are for trying settings out.
+    let own = std::env::vars().filter(|(name, _)| name.starts_with("VBWD_") && !name.starts_with("VBWD_TEST_"));
+    Ok(pairs.chain(unlimited).chain(own).collect())
 }
 
 fn vbwd(environment: &[(String, String)]) -> Command {
