@@ -29,9 +29,13 @@ impl Connection {
         Ok(Self { sender, host: format!("localhost:{}", address.port()) })
     }
 
-    /// A GET; answers the status and throws the body away.
+    /// A GET; answers the status, and shows what a refusal says.
     pub async fn get(&mut self, path: &str, token: Option<&str>) -> anyhow::Result<StatusCode> {
-        Ok(self.send("GET", path, token, None, Bytes::new()).await?.0)
+        let (status, body) = self.send("GET", path, token, None, Bytes::new()).await?;
+        if status.is_client_error() {
+            eprintln!("GET {path}: {status} {}", String::from_utf8_lossy(&body));
+        }
+        Ok(status)
     }
 
     /// A GET of JSON.
