@@ -7,6 +7,7 @@ mod harness;
 mod bad_input;
 mod bad_tokens;
 mod buy_tokens;
+mod commands;
 mod idempotency;
 mod isolation;
 mod operations;
