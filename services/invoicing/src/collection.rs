@@ -6,14 +6,16 @@
 use std::sync::Arc;
 
 use contracts::vbwd::invoicing::v1::{PayInvoiceRequest, PayInvoiceResponse, PaymentStep};
+use contracts::vbwd::money::v1::Money as MoneyProto;
 use contracts::vbwd::payments::v1::{Payment, PaymentStatus};
 use eventstore::{CommandContext, Loaded, body_hash, retry_stale};
 use fault::{Code, Fault};
 use ids::{InvoiceId, PaymentId, UserId};
 use invoicing_domain::{
-    Attempt, AttemptOutcome, Invoice, InvoiceCommand, Opened, RecordPayment, RecordPaymentFailed, Rejection,
-    StartPayment, Status,
+    Attempt, AttemptOutcome, Invoice, InvoiceCommand, Opened, RecordPayment, RecordPaymentFailed,
+    RecordRefund, Rejection, StartPayment, Status,
 };
+use money::Money;
 
 use crate::book::Book;
 use crate::grpc::convert::{
@@ -159,24 +161,36 @@ impl Collection {
     }
 }
 
-/// What an answer of payments means for the attempt, if it means anything yet.
-pub(crate) fn outcome(payment: &Payment, payment_id: PaymentId) -> fault::Result<Option<InvoiceCommand>> {
+/// What an answer of payments means for the attempt; nothing, as long as the payment goes on.
+///
+/// Money that came and went back is recorded as both in one commit, so nothing is delivered for it.
+pub(crate) fn outcome(payment: &Payment, payment_id: PaymentId) -> fault::Result<Vec<InvoiceCommand>> {
     Ok(match payment.status() {
-        PaymentStatus::Captured | PaymentStatus::PartiallyRefunded | PaymentStatus::Refunded => {
-            let amount =
-                payment.amount.as_ref().ok_or_else(|| Fault::internal("a payment without amount"))?;
-            let amount = money_from(amount).map_err(Fault::internal)?;
-            Some(InvoiceCommand::RecordPayment(RecordPayment { payment_id, amount }))
+        PaymentStatus::Captured => vec![arrived(payment, payment_id)?],
+        PaymentStatus::PartiallyRefunded | PaymentStatus::Refunded => {
+            let refunded_total = said(payment.refunded.as_ref())?;
+            let went_back = InvoiceCommand::RecordRefund(RecordRefund { payment_id, refunded_total });
+            vec![arrived(payment, payment_id)?, went_back]
         }
         PaymentStatus::Failed | PaymentStatus::Voided => {
             let failure_code = match payment.failure_code.as_str() {
                 "" => "voided".to_owned(),
                 code => code.to_owned(),
             };
-            Some(InvoiceCommand::RecordPaymentFailed(RecordPaymentFailed { payment_id, failure_code }))
+            vec![InvoiceCommand::RecordPaymentFailed(RecordPaymentFailed { payment_id, failure_code })]
         }
-        _ => None,
+        _ => Vec::new(),
     })
+}
+
+fn arrived(payment: &Payment, payment_id: PaymentId) -> fault::Result<InvoiceCommand> {
+    let amount = said(payment.amount.as_ref())?;
+    Ok(InvoiceCommand::RecordPayment(RecordPayment { payment_id, amount }))
+}
+
+fn said(money: Option<&MoneyProto>) -> fault::Result<Money> {
+    let money = money.ok_or_else(|| Fault::internal("a payment that does not say how much"))?;
+    money_from(money).map_err(Fault::internal)
 }
 
 /// The invoice must be the user's own; of a foreign one nothing is told, not even that it exists.

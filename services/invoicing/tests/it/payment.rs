@@ -172,6 +172,32 @@ async fn money_whose_event_was_lost_is_found_by_asking() {
 }
 
 #[tokio::test]
+async fn money_that_came_and_went_back_unheard_delivers_nothing() {
+    let world = impatient().await;
+    let invoice = world.open_invoice().await;
+    world.went_back(&invoice, PaymentStatus::Refunded, 1_999);
+    world.clock.advance(SignedDuration::from_mins(2));
+    wait_for_status(&world, &invoice.invoice_id, InvoiceStatus::Refunded).await;
+    world.reacted().await;
+    let expected = ["opened", "payment_started", "paid", "refund_recorded", "refunded"];
+    assert_eq!(world.history(&invoice).await, expected.map(|verb| format!("invoice.{verb}")));
+    assert_eq!(world.seller.shelf().delivery_attempts, 0);
+    assert!(world.payments.till().refunds.is_empty());
+    assert_eq!(world.count("dead_letters").await, 0);
+}
+
+#[tokio::test]
+async fn money_of_which_a_part_went_back_unheard_pays_and_delivers() {
+    let world = impatient().await;
+    let invoice = world.open_invoice().await;
+    world.went_back(&invoice, PaymentStatus::PartiallyRefunded, 500);
+    world.clock.advance(SignedDuration::from_mins(2));
+    world.wait_for(&invoice, "invoice.fulfilled").await;
+    assert!(world.happened(&invoice, "invoice.refund_recorded").await);
+    assert_eq!(world.invoice(&invoice.invoice_id).await.status(), InvoiceStatus::Paid);
+}
+
+#[tokio::test]
 async fn money_that_arrived_just_in_time_is_not_voided() {
     let world = impatient().await;
     let invoice = world.open_invoice().await;

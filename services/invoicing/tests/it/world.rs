@@ -12,7 +12,7 @@ use contracts::vbwd::invoicing::v1::line_item_source_service_server::LineItemSou
 use contracts::vbwd::invoicing::v1::*;
 use contracts::vbwd::money::v1::Money;
 use contracts::vbwd::payments::v1::payment_service_server::PaymentServiceServer;
-use contracts::vbwd::payments::v1::{PaymentCaptured, PaymentFailed, PaymentRefunded};
+use contracts::vbwd::payments::v1::{PaymentCaptured, PaymentFailed, PaymentRefunded, PaymentStatus};
 use fault::Fault;
 use ids::{EventId, OperationId, TenantId, UserId};
 use jiff::{SignedDuration, Timestamp};
@@ -301,6 +301,25 @@ impl World {
         eventually("the event is heard", || async {
             let statement = "SELECT EXISTS (SELECT FROM inbox WHERE event_id = $1)";
             sqlx::query_scalar(statement).bind(event.as_uuid()).fetch_one(&self.superuser).await.unwrap()
+        })
+        .await;
+    }
+
+    /// Payments knows that this much of the payment went back; nobody says so.
+    pub fn went_back(&self, invoice: &Invoice, status: PaymentStatus, minor: i64) {
+        let mut till = self.payments.till();
+        let payment = till.payments.get_mut(&invoice.payment_id).unwrap();
+        payment.set_status(status);
+        payment.refunded = Some(euros(minor));
+    }
+
+    /// Waits until every event of this service was reacted to.
+    pub async fn reacted(&self) {
+        let statement = "SELECT NOT EXISTS (SELECT FROM events e \
+             WHERE (e.transaction, e.sequence) > (c.transaction, c.sequence)) \
+             FROM cursors c WHERE c.name = 'reactor:aftermath'";
+        eventually("the reactions", || async {
+            sqlx::query_scalar(statement).fetch_optional(&self.superuser).await.unwrap().unwrap_or(false)
         })
         .await;
     }
