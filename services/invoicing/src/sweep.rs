@@ -57,7 +57,8 @@ impl Sweep {
         Ok(())
     }
 
-    /// One look through everything that is due; a tenant's own clock says what is.
+    /// One look through everything that is due; a tenant's own clock says what is. An invoice that
+    /// cannot be attended to, nor even put off, does not keep the others waiting.
     pub(crate) async fn sweep(&self, drain: &Drain) -> fault::Result<()> {
         for tenant in self.tenants().await? {
             for invoice in self.due(tenant).await? {
@@ -67,7 +68,9 @@ impl Sweep {
                 if let Err(fault) = self.attend(tenant, invoice).await {
                     tracing::warn!(%tenant, %invoice, ?fault, "an open invoice could not be attended to");
                     metrics::swept("trouble");
-                    self.later(tenant, invoice).await?;
+                    if let Err(fault) = self.later(tenant, invoice).await {
+                        tracing::warn!(%tenant, %invoice, ?fault, "nor could it be put off");
+                    }
                 }
             }
         }

@@ -208,6 +208,22 @@ async fn money_that_arrived_just_in_time_is_not_voided() {
 }
 
 #[tokio::test]
+async fn an_unreadable_invoice_does_not_keep_the_sweep_from_the_others() {
+    let world = impatient().await;
+    let unreadable = world.open_invoice().await;
+    world.clock.advance(SignedDuration::from_secs(1));
+    let behind = world.open_invoice().await;
+    sqlx::query("UPDATE events SET name = 'invoice.unheard_of' WHERE stream_id = $1")
+        .bind(unreadable.invoice_id.parse::<uuid::Uuid>().unwrap())
+        .execute(&world.superuser)
+        .await
+        .unwrap();
+    world.payments.till().payments.get_mut(&behind.payment_id).unwrap().set_status(PaymentStatus::Captured);
+    world.clock.advance(SignedDuration::from_mins(2));
+    wait_for_status(&world, &behind.invoice_id, InvoiceStatus::Paid).await;
+}
+
+#[tokio::test]
 async fn an_invoice_whose_payment_was_never_created_is_voided_too() {
     let world = impatient().await;
     world.payments.till().creations_lost = 1;
