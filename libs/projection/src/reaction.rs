@@ -4,7 +4,7 @@ use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use eventstore::{DeadLetter, EventStore, mark_replayed, open_dead_letter, record_dead_letter, traced};
-use fault::Fault;
+use fault::{Code, Fault};
 use futures::FutureExt as _;
 use ids::EventId;
 use kernel::{Clock as _, StoredEvent, SystemClock};
@@ -18,9 +18,12 @@ use crate::{Reactor, metrics};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const PAUSE_MAX: Duration = Duration::from_secs(30);
+/// Attempts before an internal fault buries the event.
+const INTERNAL_ATTEMPTS_MAX: u32 = 5;
 
 /// Asks until the reactor is done or the event is buried. Transient faults are repeated for ever:
-/// what waits behind them in the stream must not overtake.
+/// what waits behind them in the stream must not overtake. What a rule refuses is buried at once;
+/// an internal fault says little about the next attempt and gets a few.
 pub(crate) async fn settle<R: Reactor>(store: &EventStore, reactor: &R, event: &StoredEvent) {
     let mut attempts = 0;
     loop {
@@ -28,7 +31,7 @@ pub(crate) async fn settle<R: Reactor>(store: &EventStore, reactor: &R, event: &
         let Err(fault) = ask(reactor, event).await else { return };
         metrics::failed(&reactor.cursor_name());
         tracing::warn!(reactor = reactor.name(), event = %event.event_id, attempts, ?fault, "no reaction");
-        if !fault.is_transient() {
+        if gives_up(&fault, attempts) {
             match bury(store, reactor, event, attempts, &fault).await {
                 Ok(()) => return metrics::buried(&reactor.cursor_name()),
                 Err(fault) => tracing::error!(reactor = reactor.name(), ?fault, "cannot bury"),
@@ -97,6 +100,13 @@ fn describe_event(event: &StoredEvent) -> Value {
         "payload": event.payload,
         "metadata": event.metadata,
     })
+}
+
+fn gives_up(fault: &Fault, attempts: u32) -> bool {
+    match fault.code() {
+        Code::Internal => attempts >= INTERNAL_ATTEMPTS_MAX,
+        _ => !fault.is_transient(),
+    }
 }
 
 fn pause(attempts: u32) -> Duration {

@@ -38,7 +38,8 @@ pub trait Reactor: Send + Sync + 'static {
         16
     }
 
-    /// Acts. Transient faults are asked again, permanent ones end in the dead letters.
+    /// Acts. Transient faults are asked again, internal ones and panics a few times; what is refused
+    /// ends in the dead letters at once.
     fn react(&self, event: &StoredEvent) -> impl Future<Output = fault::Result<()>> + Send;
 
     /// Name of the cursor in the table.

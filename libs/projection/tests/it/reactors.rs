@@ -20,6 +20,8 @@ struct Diary {
     most_at_once: Arc<AtomicUsize>,
     refuses: Option<i64>,
     flaky: Arc<AtomicU32>,
+    /// How often it fails internally before it works.
+    broken: Arc<AtomicU32>,
     pause: Duration,
 }
 
@@ -51,6 +53,10 @@ impl Reactor for Diary {
         if self.flaky.load(Ordering::SeqCst) > 0 {
             self.flaky.fetch_sub(1, Ordering::SeqCst);
             return Err(Fault::unavailable("flaky", "not now"));
+        }
+        if self.broken.load(Ordering::SeqCst) > 0 {
+            self.broken.fetch_sub(1, Ordering::SeqCst);
+            return Err(Fault::internal("a bug, or only bad luck"));
         }
         if self.refuses == Some(number) {
             return Err(Fault::rejected("refused", "No."));
@@ -153,4 +159,21 @@ async fn a_permanent_fault_is_buried_and_can_be_replayed() {
     assert!(replay(&world.store(), &mild, letters[0].id).await.unwrap());
     assert!(!replay(&world.store(), &mild, letters[0].id).await.unwrap());
     assert_eq!(mild.entries.lock().unwrap()[0].1, 7);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_internal_fault_gets_five_attempts_and_a_refusal_one() {
+    let mut world = World::new().await;
+    world.pay(&[new_uuid()], 4).await;
+    // The first event uses up five, the second succeeds at its fifth attempt.
+    let diary = Diary { refuses: Some(3), broken: Arc::new(AtomicU32::new(9)), ..Diary::default() };
+    world.run(run_reactor(world.store(), diary.clone(), world.drain.clone()));
+    until(|| async { diary.len() == 2 }).await;
+    world.stop().await;
+    let numbers: Vec<i64> = diary.entries.lock().unwrap().iter().map(|(_, number)| *number).collect();
+    assert_eq!(numbers, [2, 4]);
+    let mut worker = world.store().begin_worker(None).await.unwrap();
+    let letters = eventstore::open_dead_letters(worker.connection(), Some("diary"), 5).await.unwrap();
+    worker.rollback().await.unwrap();
+    assert_eq!(letters.iter().map(|letter| letter.attempts).collect::<Vec<_>>(), [5, 1]);
 }
