@@ -12,7 +12,8 @@ use crate::config::Config;
 pub fn page() -> fault::Result<Page> {
     let mut text = String::from(INTRODUCTION);
     for (name, default) in runtime::config::variables::<Config>()? {
-        let shown = if default == "\"\"" || default == "null" { String::new() } else { format!("`{default}`") };
+        let shown =
+            if default == "\"\"" || default == "null" { String::new() } else { format!("`{default}`") };
         let _ = writeln!(text, "| `{name}` | {shown} |");
     }
     Ok(("configuration.md".to_owned(), text))
