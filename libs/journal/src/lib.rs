@@ -15,4 +15,4 @@ mod postgres;
 pub use chain::{Chain, ChainBroken, GENESIS, Hash};
 pub use memory::{MemoryJournal, Mishap};
 pub use port::{Claim, Holder, Journal, JournalError, Lease, Row, Snapshot};
-pub use postgres::PostgresJournal;
+pub use postgres::{Placement, PostgresJournal, Replica, Wish};

@@ -6,6 +6,7 @@
 //! queues behind others. Connections take the worker role, because the journal's tables are closed
 //! to everybody else.
 
+mod placement;
 mod snapshots;
 mod sql;
 
@@ -19,6 +20,7 @@ use tokio::sync::Mutex;
 use tokio::time::timeout;
 
 use crate::{Claim, Holder, Journal, JournalError, Lease, Row, Snapshot};
+pub use placement::{Placement, Replica, Wish};
 
 /// How long a statement may take before its outcome counts as unknown.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -47,6 +49,12 @@ impl PostgresJournal {
             .after_connect(move |connection, _| Box::pin(take_role(connection, role)))
             .connect_lazy_with(options.clone());
         Self(Arc::new(Inner { pool, options, role, appenders: std::sync::Mutex::default() }))
+    }
+
+    /// Who shall own which partition.
+    #[must_use]
+    pub fn placement(&self) -> Placement {
+        Placement::new(self.0.pool.clone())
     }
 
     fn appender(&self, partition: u16) -> Appender {

@@ -1,12 +1,18 @@
 //! The statements of the PostgreSQL journal. Leases are timed by the server's clock, the one clock
 //! that all replicas share; they only decide who tries, the epoch decides who can.
 
+/// A drained owner keeps what it has and takes nothing; an heir that is ready comes first.
 pub(crate) const ACQUIRE: &str = "
 INSERT INTO journal_leases AS held (partition, epoch, owner, address, expires_at)
-VALUES ($1, 1, $2, $3, clock_timestamp() + make_interval(secs => $4))
+SELECT $1, 1, $2, $3, clock_timestamp() + make_interval(secs => $4)
+WHERE NOT EXISTS (SELECT FROM journal_owners WHERE owner = $2 AND drained_at IS NOT NULL)
+   OR EXISTS (SELECT FROM journal_leases WHERE partition = $1 AND owner = $2)
 ON CONFLICT (partition) DO UPDATE
-SET epoch = held.epoch + 1, owner = excluded.owner, address = excluded.address, expires_at = excluded.expires_at
-WHERE held.expires_at <= clock_timestamp() OR held.owner = excluded.owner
+SET epoch = held.epoch + 1, owner = excluded.owner, address = excluded.address, expires_at = excluded.expires_at,
+    heir = nullif(held.heir, excluded.owner)
+WHERE (held.expires_at <= clock_timestamp() OR held.owner = excluded.owner)
+  AND (held.heir IS NULL OR held.heir = excluded.owner
+    OR held.heir_ready_until IS NULL OR held.heir_ready_until <= clock_timestamp())
 RETURNING epoch";
 
 pub(crate) const RENEW: &str = "
