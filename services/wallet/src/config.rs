@@ -14,9 +14,11 @@ pub const PARTITIONS_MAX: u16 = 16;
 pub struct Config {
     /// Partitions of the ledger; fixed when the first process starts on an empty database.
     pub partitions: u16,
-    /// Name of this process among the replicas; empty makes one up at every start.
+    /// Name of this process among the replicas, which no two may share; empty makes one up at every
+    /// start. `vbwd ledger partitions` shows it and takes it.
     pub owner: String,
-    /// Where other replicas reach this process; may be empty.
+    /// Where other replicas reach this process, `http://10.0.0.7:7101`: they pass on calls for the
+    /// partitions that it owns. When empty, it is where the wallet listens, if that is one address.
     pub address: String,
     /// How long a dead owner keeps its partitions from others.
     pub lease_milliseconds: u32,
@@ -33,7 +35,8 @@ pub struct Config {
     pub snapshot_batches: u64,
     /// For how long an append is repeated before its callers are told that the outcome is unknown.
     pub append_patience_milliseconds: u32,
-    /// For how long a call waits for its partition while this process recovers it.
+    /// For how long a call waits for its partition while it is recovered or changes its owner. More
+    /// than a lease, so that calls outlast the takeover from a dead owner.
     pub service_wait_milliseconds: u32,
     /// For how long a read waits for the position it asked for.
     pub position_wait_milliseconds: u32,
@@ -52,7 +55,7 @@ impl Default for Config {
             snapshot_operations: 4_000_000,
             snapshot_batches: 20_000,
             append_patience_milliseconds: 5_000,
-            service_wait_milliseconds: 3_000,
+            service_wait_milliseconds: 5_000,
             position_wait_milliseconds: 3_000,
         }
     }
@@ -66,6 +69,7 @@ impl Config {
     pub fn validate(&self) -> fault::Result<()> {
         let rules = [
             ("partitions", (1..=PARTITIONS_MAX).contains(&self.partitions)),
+            ("address", self.address.is_empty() || is_address(&self.address)),
             ("lease_milliseconds", (300..=600_000).contains(&self.lease_milliseconds)),
             ("batch_operations_max", (1..=100_000).contains(&self.batch_operations_max)),
             ("queued_operations_max", self.queued_operations_max >= self.batch_operations_max),
@@ -102,6 +106,12 @@ impl Config {
     }
 }
 
+/// Whether calls can be sent there.
+fn is_address(text: &str) -> bool {
+    let uri = text.parse::<http::Uri>();
+    uri.is_ok_and(|uri| uri.scheme_str() == Some("http") && uri.authority().is_some())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -111,5 +121,11 @@ mod tests {
         assert!(Config::default().validate().is_ok());
         let config = Config { partitions: 0, ..Config::default() };
         assert_eq!(config.validate().unwrap_err().violations()[0].pointer, "/wallet/partitions");
+        for (address, is_valid) in
+            [("http://10.0.0.7:7101", true), ("10.0.0.7:7101", false), ("wallet", false)]
+        {
+            let config = Config { address: address.to_owned(), ..Config::default() };
+            assert_eq!(config.validate().is_ok(), is_valid, "{address}");
+        }
     }
 }

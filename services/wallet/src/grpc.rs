@@ -17,9 +17,11 @@ use eventstore::CommandContext;
 use kernel::Clock;
 use tonic::Request;
 use tonic::service::Routes;
+use tower::Layer as _;
 
 use crate::bundles::Catalogue;
 use crate::engine::Ledger;
+use crate::forwarding::Forwarding;
 use crate::queries::Statements;
 use crate::selling::Selling;
 pub(crate) use convert::bundle_message;
@@ -30,6 +32,7 @@ pub(crate) struct Parts {
     pub(crate) statements: Statements,
     pub(crate) catalogue: Catalogue,
     pub(crate) selling: Selling,
+    pub(crate) forwarding: Forwarding,
     pub(crate) clock: Arc<dyn Clock>,
 }
 
@@ -43,11 +46,13 @@ impl Api {
     }
 }
 
-/// The rpcs of the wallet.
+/// The rpcs of the wallet. What asks the ledger goes through the forwarding, to be answered by the
+/// owner of the tenant's partition; the catalogue is the same everywhere.
 pub(crate) fn routes(parts: Parts) -> Routes {
+    let owner = parts.forwarding.clone();
     let api = Api(Arc::new(parts));
-    Routes::new(LedgerServiceServer::new(api.clone()))
-        .add_service(WalletServiceServer::new(api.clone()))
-        .add_service(TokenBundleServiceServer::new(api.clone()))
-        .add_service(LineItemSourceServiceServer::new(api))
+    Routes::new(TokenBundleServiceServer::new(api.clone()))
+        .add_service(owner.layer(LedgerServiceServer::new(api.clone())))
+        .add_service(owner.layer(WalletServiceServer::new(api.clone())))
+        .add_service(owner.layer(LineItemSourceServiceServer::new(api)))
 }

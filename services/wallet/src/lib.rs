@@ -8,7 +8,9 @@
 pub mod bundles;
 pub mod config;
 pub mod engine;
+mod forwarding;
 mod grpc;
+mod membership;
 mod metrics;
 mod outbound;
 mod position;
@@ -26,9 +28,11 @@ use sqlx::migrate::Migrator;
 
 use bundles::Catalogue;
 use engine::{Ledger, run_partition};
+use forwarding::Forwarding;
 use selling::Selling;
 
 pub use config::Config;
+pub use membership::run_membership;
 pub use outbound::LedgerOutbox;
 pub use position::{InvalidPosition, Position};
 pub use projection::run_projection;
@@ -76,6 +80,7 @@ pub async fn service(platform: &Platform, config: Config) -> fault::Result<Servi
         statements: Statements::new(store, ledger.clone()),
         selling: Selling::new(catalogue.clone(), ledger.clone()),
         catalogue,
+        forwarding: Forwarding::new(ledger.clone()),
         ledger,
         clock: Arc::clone(&platform.clock),
     };
@@ -88,6 +93,10 @@ fn roles(platform: &Platform, ledger: &Ledger, journal: &PostgresJournal, store:
         let (ledger, journal, store) = outbox.clone();
         bus::run_relay(bus.clone(), LedgerOutbox::new(ledger, journal, store), drain)
     })];
+    roles.push(Role::task("membership", {
+        let (ledger, placement) = (ledger.clone(), journal.placement());
+        move |drain| run_membership(ledger.clone(), placement.clone(), drain)
+    }));
     for ((owning, projecting), partition) in PARTITIONS.into_iter().zip(0..ledger.partitions()) {
         let parts = (ledger.clone(), journal.clone(), store.clone());
         roles.push(Role::task(owning, {

@@ -15,6 +15,12 @@ pub(crate) fn answers_lost(count: usize) {
     metrics::counter!("wallet_ledger_answers_lost_total").increment(count as u64);
 }
 
+/// A call was passed on to the owner of its partition, who answered or did not.
+pub(crate) fn call_forwarded(answered: bool) {
+    metrics::counter!("wallet_ledger_forwarded_total", "answered" => if answered { "yes" } else { "no" })
+        .increment(1);
+}
+
 /// A snapshot was saved.
 pub(crate) fn snapshot_saved(bytes: usize, took: Duration) {
     metrics::histogram!("wallet_ledger_snapshot_bytes").record(as_float(bytes));

@@ -12,6 +12,7 @@ use tokio::sync::{oneshot, watch};
 use wallet_domain::{AccountView, Answer, OpenAccount, Post, Rejection, Request};
 
 use super::mailbox::{Mailbox, NotTaken};
+use super::placement::Placing;
 use super::work::{Decided, Lost, Query, Reply, View, Work};
 use super::writer::Limits;
 use crate::{Config, Position};
@@ -30,13 +31,14 @@ struct Inner {
 }
 
 /// A partition as callers see it.
-struct Partition {
-    mailbox: ArcSwapOption<Mailbox>,
-    owner: ArcSwapOption<Holder>,
+pub(super) struct Partition {
+    pub(super) mailbox: ArcSwapOption<Mailbox>,
+    pub(super) owner: ArcSwapOption<Holder>,
     durable: watch::Sender<u64>,
     projected: watch::Sender<u64>,
     /// Changes when somebody begins or ceases to serve it.
-    changed: watch::Sender<()>,
+    pub(super) changed: watch::Sender<()>,
+    pub(super) placing: Placing,
 }
 
 /// An account is open.
@@ -79,6 +81,7 @@ impl Ledger {
             durable: watch::Sender::new(0),
             projected: watch::Sender::new(0),
             changed: watch::Sender::new(()),
+            placing: Placing::default(),
         };
         let partitions = (0..config.partitions).map(partition).collect();
         Self(Arc::new(Inner {
@@ -211,16 +214,16 @@ impl Ledger {
         waited.unwrap_or_else(|_| Err(self.elsewhere(partition)))
     }
 
-    fn elsewhere(&self, partition: u16) -> Fault {
+    pub(crate) fn elsewhere(&self, partition: u16) -> Fault {
         let owner = self.slot(partition).ok().and_then(|slot| slot.owner.load_full());
         let fault = Fault::unavailable("ledger_not_served_here", "no lease");
         match owner {
-            Some(owner) if !owner.address.is_empty() => fault.with_fact("owner", &owner.address),
+            Some(owner) if !owner.owner.is_empty() => fault.with_fact("owner", &owner.owner),
             _ => fault,
         }
     }
 
-    fn slot(&self, partition: u16) -> fault::Result<&Partition> {
+    pub(super) fn slot(&self, partition: u16) -> fault::Result<&Partition> {
         let slot = self.0.partitions.get(usize::from(partition));
         slot.ok_or_else(|| Fault::internal(format!("there is no partition {partition}")))
     }

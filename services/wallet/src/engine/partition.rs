@@ -1,4 +1,7 @@
 //! The life of a partition in this process: take the lease, recover, serve, start over.
+//!
+//! While another process owns it, this one stands by. When it is named the heir it recovers ahead of
+//! time and follows the journal, so that what remains between the two owners is a few batches.
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +15,7 @@ use super::appender;
 use super::lease::{self, Validity};
 use super::ledger::Ledger;
 use super::mailbox::mailbox;
-use super::recovery::recover;
+use super::recovery::{Failed, Recovered, catch_up, recover};
 use super::snapshots;
 use super::writer::{Ended, WriterThread};
 use crate::metrics;
@@ -20,6 +23,8 @@ use crate::metrics;
 /// How long calls that are under way may still reach a partition whose process drains.
 const LINGER: Duration = Duration::from_millis(300);
 const PAUSE_MAX: Duration = Duration::from_secs(2);
+/// How often a partition that is between two owners is looked at.
+const HANDOVER_POLL: Duration = Duration::from_millis(20);
 
 /// Owns the partition whenever it can, until `drain` is cancelled.
 ///
@@ -31,38 +36,44 @@ pub async fn run_partition<J: Journal>(
     partition: u16,
     drain: Drain,
 ) -> fault::Result<()> {
-    let mut pause = Duration::ZERO;
+    let (mut pause, mut ahead) = (Duration::ZERO, None);
     while !drain.is_cancelled() {
-        match own(&ledger, &journal, partition, &drain).await {
-            Ok(()) => pause = Duration::from_millis(100),
+        match own(&ledger, &journal, partition, &mut ahead, &drain).await {
+            Ok(()) => pause = Duration::ZERO,
             Err(fault) => {
                 tracing::warn!(partition, ?fault, "the partition starts over");
                 pause = (pause * 2).clamp(Duration::from_millis(50), PAUSE_MAX);
+                ahead = None;
             }
         }
+        ledger.note_prepared(partition, ahead.is_some());
         drain.run_until_cancelled(tokio::time::sleep(pause)).await;
     }
     Ok(())
 }
 
-/// One ownership, from the lease to its end; at once over when somebody else has it.
-async fn own<J: Journal>(ledger: &Ledger, journal: &J, partition: u16, drain: &Drain) -> fault::Result<()> {
+/// One ownership, from the lease to its end, or one turn of standing by. What was recovered ahead of
+/// an ownership is kept in `ahead`.
+async fn own<J: Journal>(
+    ledger: &Ledger,
+    journal: &J,
+    partition: u16,
+    ahead: &mut Option<Recovered>,
+    drain: &Drain,
+) -> fault::Result<()> {
     let (ttl, asked) = (ledger.config().lease(), Instant::now());
     let claim = journal.acquire(partition, ledger.holder(), ttl).await;
     let lease = match claim.map_err(|error| Fault::unavailable("ledger_lease", error))? {
         Claim::Granted(lease) => lease,
-        Claim::Held(other) => {
-            standby(ledger, partition, other);
-            drain.run_until_cancelled(tokio::time::sleep(ttl / 4)).await;
-            return Ok(());
-        }
+        Claim::Held(other) => return stand_by(ledger, journal, partition, other, ahead, drain).await,
     };
+    ledger.owned_by_nobody_else(partition);
     let validity = Validity::granted(asked, ttl);
     let ended = tokio::select! {
         () = lease::keep(journal, lease, ttl, &validity) => {
             Err(Fault::unavailable("ledger_lease_lost", "another process took over"))
         }
-        ended = serve(ledger, journal, lease, &validity, drain) => ended,
+        ended = serve(ledger, journal, lease, &validity, ahead.take(), drain) => ended,
     };
     ledger.close(partition);
     if let Err(error) = journal.release(lease).await {
@@ -71,21 +82,67 @@ async fn own<J: Journal>(ledger: &Ledger, journal: &J, partition: u16, drain: &D
     ended
 }
 
-fn standby(ledger: &Ledger, partition: u16, other: Holder) {
+/// Waits for a moment, or follows the journal for as long as this process is the heir.
+async fn stand_by<J: Journal>(
+    ledger: &Ledger,
+    journal: &J,
+    partition: u16,
+    other: Holder,
+    ahead: &mut Option<Recovered>,
+    drain: &Drain,
+) -> fault::Result<()> {
+    if other.owner.is_empty() {
+        // It was given up, and an heir comes first.
+        drain.run_until_cancelled(tokio::time::sleep(HANDOVER_POLL)).await;
+        return Ok(());
+    }
     tracing::debug!(partition, owner = %other.owner, "another process owns the partition");
     ledger.owned_by(partition, other);
+    while ledger.is_heir(partition) {
+        let prepared = drain.run_until_cancelled(prepare(journal, partition, ahead)).await;
+        let Some(prepared) = prepared else { return Ok(()) };
+        prepared.map_err(unrecovered)?;
+        ledger.note_prepared(partition, true);
+        let holder = journal.holder(partition).await;
+        if holder.map_err(|error| Fault::unavailable("ledger_lease", error))?.is_none() {
+            return Ok(()); // to ask for the lease at once
+        }
+        drain.run_until_cancelled(tokio::time::sleep(HANDOVER_POLL)).await;
+    }
+    *ahead = None;
+    let pause = ledger.config().lease() / 4;
+    let woken = tokio::time::timeout(pause, ledger.disturbed(partition));
+    drain.run_until_cancelled(woken).await;
+    Ok(())
 }
 
-/// Recovers the partition and serves it until the drain, or until the writer ends.
+/// Brings `ahead` up to the end of the journal.
+async fn prepare<J: Journal>(
+    journal: &J,
+    partition: u16,
+    ahead: &mut Option<Recovered>,
+) -> Result<(), Failed> {
+    match ahead {
+        Some(recovered) => catch_up(journal, partition, recovered).await,
+        None => recover(journal, partition).await.map(|recovered| *ahead = Some(recovered)),
+    }
+}
+
+/// Recovers the partition and serves it until the drain, until it shall be given up, or until the
+/// writer ends.
 async fn serve<J: Journal>(
     ledger: &Ledger,
     journal: &J,
     lease: Lease,
     validity: &Validity,
+    mut ahead: Option<Recovered>,
     drain: &Drain,
 ) -> fault::Result<()> {
     let began = Instant::now();
-    let recovered = recover(journal, lease.partition).await.map_err(unrecovered)?;
+    let prepared = drain.run_until_cancelled(prepare(journal, lease.partition, &mut ahead)).await;
+    let Some(prepared) = prepared else { return Ok(()) };
+    prepared.map_err(unrecovered)?;
+    let Some(recovered) = ahead else { return Err(Fault::internal("prepared without a state")) };
     metrics::partition_recovered(lease.partition, began.elapsed());
     let (accounts, sequence) = (recovered.state.account_count(), recovered.chain.sequence());
     tracing::info!(
@@ -110,8 +167,10 @@ async fn serve<J: Journal>(
         std::future::pending::<()>().await;
     };
     let closing = async {
-        drain.cancelled().await;
-        tokio::time::sleep(LINGER).await;
+        tokio::select! {
+            () = drain.cancelled() => tokio::time::sleep(LINGER).await,
+            () = ledger.told_to_leave(lease.partition) => {}
+        }
         ledger.close(lease.partition);
         std::future::pending::<()>().await;
     };
@@ -171,9 +230,9 @@ fn ended(outcome: Result<Result<(), Ended>, tokio::sync::oneshot::error::RecvErr
     }
 }
 
-fn unrecovered(failed: super::recovery::Failed) -> Fault {
+fn unrecovered(failed: Failed) -> Fault {
     match failed {
-        super::recovery::Failed::Journal(error @ journal::JournalError::Unavailable(_)) => {
+        Failed::Journal(error @ journal::JournalError::Unavailable(_)) => {
             Fault::unavailable("ledger_recovery", error)
         }
         damaged => Fault::internal(damaged),

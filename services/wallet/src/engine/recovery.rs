@@ -32,10 +32,20 @@ pub(crate) enum Failed {
 /// Recovers a partition. Every row's hash and every recorded balance is checked on the way.
 pub(crate) async fn recover<J: Journal>(journal: &J, partition: u16) -> Result<Recovered, Failed> {
     let mut recovered = from_snapshot(journal, partition).await?;
+    catch_up(journal, partition, &mut recovered).await?;
+    Ok(recovered)
+}
+
+/// Replays what has been appended since. After an error the state is not to be used any more.
+pub(crate) async fn catch_up<J: Journal>(
+    journal: &J,
+    partition: u16,
+    recovered: &mut Recovered,
+) -> Result<(), Failed> {
     loop {
         let rows = journal.read(partition, recovered.chain.sequence(), PAGE).await?;
         if rows.is_empty() {
-            return Ok(recovered);
+            return Ok(());
         }
         for row in rows {
             recovered.chain.follow(&row)?;
