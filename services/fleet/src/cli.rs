@@ -46,6 +46,11 @@ enum Command {
         #[command(subcommand)]
         command: EventsCommand,
     },
+    /// The ledger: who serves which partition.
+    Ledger {
+        #[command(subcommand)]
+        command: crate::ledger::Command,
+    },
     /// Data to start with.
     Seed {
         #[command(subcommand)]
@@ -116,6 +121,7 @@ async fn act(command: Command, config: Config) -> fault::Result<()> {
         Command::Events { command: EventsCommand::Republish { service, from } } => {
             command::republish::run(&config, service, from.as_deref()).await
         }
+        Command::Ledger { command } => crate::ledger::run(&config, command).await,
         Command::Seed { command: SeedCommand::Demo } => command::seed::run(&config).await,
         Command::Config { .. } | Command::Docs { .. } => Ok(()), // done before
     }

@@ -46,13 +46,24 @@ pub async fn install(
 async fn service(config: &Config, role: Role, platform: &Platform) -> fault::Result<Option<Service>> {
     let service = match role {
         Role::Identity => identity::service(platform, config.identity.clone()).await?,
-        Role::Wallet => wallet::service(platform, config.wallet.clone()).await?,
+        Role::Wallet => wallet::service(platform, wallet_config(config)).await?,
         Role::Invoicing => invoicing::service(platform, config.invoicing.clone()).await?,
         Role::Payments => payments_gateway::service(platform, config.payments.clone()).await?,
         Role::Sandbox => payments_gateway_sandbox::service(platform, config.sandbox.clone()).await?,
         Role::Gateway => return Ok(None),
     };
     Ok(Some(service))
+}
+
+/// Other replicas reach the wallet where it listens, unless it says otherwise.
+fn wallet_config(config: &Config) -> wallet::Config {
+    let listen = config.services.wallet.listen;
+    let concrete = listen.filter(|listen| !listen.ip().is_unspecified() && listen.port() != 0);
+    let mut wallet = config.wallet.clone();
+    if let Some(listen) = concrete.filter(|_| wallet.address.is_empty()) {
+        wallet.address = format!("http://{listen}");
+    }
+    wallet
 }
 
 /// Opens the service's own port, if it has one.

@@ -7,6 +7,7 @@ pub mod command;
 mod compose;
 pub mod config;
 pub mod docs;
+pub mod ledger;
 pub mod roles;
 pub mod start;
 

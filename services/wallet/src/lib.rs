@@ -13,6 +13,7 @@ mod grpc;
 mod membership;
 mod metrics;
 mod outbound;
+pub mod partitions;
 mod position;
 mod projection;
 mod queries;
