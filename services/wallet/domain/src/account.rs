@@ -11,7 +11,7 @@ use crate::Asset;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum AccountKind {
-    /// Belongs to a user; never below zero.
+    /// Belongs to a user; never below zero, or below its overdraft where one is agreed.
     Customer = 1,
     /// Where units come from: its negative balance is what was ever issued.
     Issuance = 2,
@@ -23,6 +23,10 @@ pub enum AccountKind {
     Escrow = 5,
     /// Where gifts come from.
     Promo = 6,
+    /// What is kept for services of ours: fees.
+    Fees = 7,
+    /// What conversions pass through, on both sides.
+    Liquidity = 8,
 }
 
 /// A number that is no kind.
@@ -32,8 +36,16 @@ pub struct UnknownKind(pub i32);
 
 impl AccountKind {
     /// Every kind, in the order of its number.
-    pub const ALL: [Self; 6] =
-        [Self::Customer, Self::Issuance, Self::Revenue, Self::Breakage, Self::Escrow, Self::Promo];
+    pub const ALL: [Self; 8] = [
+        Self::Customer,
+        Self::Issuance,
+        Self::Revenue,
+        Self::Breakage,
+        Self::Escrow,
+        Self::Promo,
+        Self::Fees,
+        Self::Liquidity,
+    ];
 
     /// The word in derived ids and rejections; stable for ever.
     #[must_use]
@@ -45,13 +57,39 @@ impl AccountKind {
             Self::Breakage => "breakage",
             Self::Escrow => "escrow",
             Self::Promo => "promo",
+            Self::Fees => "fees",
+            Self::Liquidity => "liquidity",
         }
     }
 
-    /// Whether the balance may be negative.
+    /// Whether the balance may be negative without an agreed overdraft.
     #[must_use]
     pub const fn may_go_below_zero(self) -> bool {
         !matches!(self, Self::Customer)
+    }
+}
+
+/// What an account allows. The numbers are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[repr(u8)]
+pub enum AccountStatus {
+    /// Everything.
+    #[default]
+    Open = 0,
+    /// Taking, not giving.
+    DebitsFrozen = 1,
+    /// Nothing, for now.
+    Frozen = 2,
+    /// Nothing, for good.
+    Closed = 3,
+}
+
+impl AccountStatus {
+    /// The status with this number.
+    #[must_use]
+    pub fn numbered(number: u32) -> Option<Self> {
+        let all = [Self::Open, Self::DebitsFrozen, Self::Frozen, Self::Closed];
+        all.get(number as usize).copied()
     }
 }
 

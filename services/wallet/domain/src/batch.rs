@@ -12,8 +12,11 @@
 use prost::Message;
 use uuid::Uuid;
 
-/// The format written by this program.
-pub const FORMAT: u32 = 1;
+use crate::Effect;
+
+/// The format written by this program. Format 1 knew posts only; it is read as what it is, a batch
+/// without the later fields.
+pub const FORMAT: u32 = 2;
 
 /// A journal payload that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -53,6 +56,12 @@ pub struct Batch {
     /// The postings of all operations, in the order of the operations.
     #[prost(message, repeated, tag = "8")]
     pub postings: Vec<Posting>,
+    /// The effects of all operations, in the order of the operations.
+    #[prost(message, repeated, tag = "9")]
+    pub effects: Vec<Effect>,
+    /// How many of the oldest pages of operation ids without a time are forgotten before the batch.
+    #[prost(uint32, tag = "10")]
+    pub forget_timeless_pages: u32,
 }
 
 /// Where a request came from.
@@ -119,7 +128,7 @@ pub struct Operation {
     /// Digest of the command's body.
     #[prost(fixed64, tag = "3")]
     pub body: u64,
-    /// How many of the postings are its own, at least one.
+    /// How many of the postings are its own.
     #[prost(uint32, tag = "4")]
     pub postings: u32,
     /// Index of the reason among the words.
@@ -134,6 +143,56 @@ pub struct Operation {
     /// What it belongs to.
     #[prost(string, tag = "8")]
     pub reference: String,
+    /// Number of the [`Kind`]; 0, as format 1 has it, is a post.
+    #[prost(uint32, tag = "9")]
+    pub kind: u32,
+    /// How many of the effects are its own.
+    #[prost(uint32, tag = "10")]
+    pub effects: u32,
+    /// A JSON object of the client's own, or empty.
+    #[prost(string, tag = "11")]
+    pub metadata: String,
+    /// Number of the tenant in the partition plus one; 0 when the postings say it.
+    #[prost(uint32, tag = "12")]
+    pub tenant: u32,
+}
+
+/// What kind of operation. The numbers are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Kind {
+    /// Linked postings.
+    Post = 0,
+    /// Units were set aside.
+    Hold = 1,
+    /// Held units were posted.
+    Capture = 2,
+    /// Held units were given back.
+    Release = 3,
+    /// An operation was undone.
+    Reverse = 4,
+    /// Units of one asset became units of another.
+    Convert = 5,
+    /// A lot was credited.
+    Grant = 6,
+    /// Units went to another user.
+    Transfer = 7,
+    /// An account's settings changed.
+    ChangeAccount = 8,
+    /// The tenant's limits changed.
+    SetLimits = 9,
+    /// A meter was defined.
+    PutMeter = 10,
+    /// The cost of use was set aside.
+    ReserveUsage = 11,
+    /// Reserved use was charged.
+    SettleUsage = 12,
+    /// Use was charged.
+    RecordUsage = 13,
+    /// A lot expired.
+    ExpireLot = 14,
+    /// A hold expired.
+    ExpireHold = 15,
 }
 
 /// Units moved from one account to another.
@@ -163,7 +222,11 @@ impl Batch {
     /// [`CorruptBatch`]: a reader must stop there.
     pub fn from_payload(payload: &[u8]) -> Result<Self, CorruptBatch> {
         let batch = Self::decode(payload).map_err(|error| CorruptBatch::Malformed(error.to_string()))?;
-        if batch.format == FORMAT { Ok(batch) } else { Err(CorruptBatch::UnknownFormat(batch.format)) }
+        if (1..=FORMAT).contains(&batch.format) {
+            Ok(batch)
+        } else {
+            Err(CorruptBatch::UnknownFormat(batch.format))
+        }
     }
 
     /// The journal payload.
@@ -184,14 +247,80 @@ impl Batch {
         self.words.get(index as usize).map(String::as_str)
     }
 
-    /// The operations, each with its own postings.
-    pub fn posted(&self) -> impl Iterator<Item = (&Operation, &[Posting])> {
-        let mut rest = self.postings.as_slice();
-        self.operations.iter().map(move |operation| {
-            let own = rest.split_at_checked(operation.postings as usize).unwrap_or((rest, &[]));
-            rest = own.1;
-            (operation, own.0)
+    /// The operations, each with its own postings and effects.
+    pub fn recorded(&self) -> impl Iterator<Item = Recorded<'_>> {
+        let (mut postings, mut effects) = (self.postings.as_slice(), self.effects.as_slice());
+        self.operations.iter().map(move |operation| Recorded {
+            operation,
+            postings: split_front(&mut postings, operation.postings),
+            effects: split_front(&mut effects, operation.effects),
         })
+    }
+
+    /// The tenant's time of an operation, milliseconds since 1970.
+    #[must_use]
+    pub const fn time_of(&self, operation: &Operation) -> i64 {
+        self.at_ms.saturating_add(operation.at_offset_ms)
+    }
+}
+
+/// An operation with its facts.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Recorded<'a> {
+    /// The operation.
+    pub operation: &'a Operation,
+    /// Its postings.
+    pub postings: &'a [Posting],
+    /// Its effects.
+    pub effects: &'a [Effect],
+}
+
+fn split_front<'a, T>(rest: &mut &'a [T], count: u32) -> &'a [T] {
+    let (front, back) = rest.split_at_checked(count as usize).unwrap_or((rest, &[]));
+    *rest = back;
+    front
+}
+
+impl Kind {
+    /// Every kind, in the order of its number.
+    pub const ALL: [Self; 16] = [
+        Self::Post,
+        Self::Hold,
+        Self::Capture,
+        Self::Release,
+        Self::Reverse,
+        Self::Convert,
+        Self::Grant,
+        Self::Transfer,
+        Self::ChangeAccount,
+        Self::SetLimits,
+        Self::PutMeter,
+        Self::ReserveUsage,
+        Self::SettleUsage,
+        Self::RecordUsage,
+        Self::ExpireLot,
+        Self::ExpireHold,
+    ];
+
+    /// The kind with this number.
+    #[must_use]
+    pub fn numbered(number: u32) -> Option<Self> {
+        Self::ALL.get(number as usize).copied()
+    }
+
+    /// Whether what it posted can be undone.
+    #[must_use]
+    pub const fn is_reversible(self) -> bool {
+        matches!(
+            self,
+            Self::Post
+                | Self::Capture
+                | Self::Convert
+                | Self::Grant
+                | Self::Transfer
+                | Self::SettleUsage
+                | Self::RecordUsage
+        )
     }
 }
 

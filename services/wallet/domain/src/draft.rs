@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ids::TenantId;
 
-use crate::{AccountTerms, Batch, FORMAT, Opening, Operation, Origin, Post, Posted, Request};
+use crate::{AccountTerms, Batch, Command, FORMAT, Facts, Opening, Operation, Origin, Recorded, Request};
 
 /// Collects the facts of one batch.
 #[derive(Debug)]
@@ -19,8 +19,8 @@ pub struct Draft {
 impl Draft {
     /// A batch without facts, begun at this machine time.
     #[must_use]
-    pub fn new(at_ms: i64, forget_pages: u32) -> Self {
-        let batch = Batch { format: FORMAT, at_ms, forget_pages, ..Batch::default() };
+    pub fn new(at_ms: i64, (forget_pages, forget_timeless_pages): (u32, u32)) -> Self {
+        let batch = Batch { format: FORMAT, at_ms, forget_pages, forget_timeless_pages, ..Batch::default() };
         Self { batch, words: HashMap::new(), last_word: None, last_origin: None }
     }
 
@@ -63,21 +63,32 @@ impl Draft {
         opening
     }
 
-    /// Adds an operation.
-    pub fn post(&mut self, request: &Request, command: &Post, posted: &Posted) -> &Operation {
+    /// Adds an operation; answers it as it was recorded.
+    pub fn record(&mut self, request: &Request, command: &Command, facts: Facts) -> Recorded<'_> {
         let (id_high, id_low) = command.operation.as_uuid().as_u64_pair();
         let operation = Operation {
             id_high,
             id_low,
-            body: posted.body,
-            postings: u32::try_from(posted.postings.len()).unwrap_or(u32::MAX),
-            reason: self.word(&command.reason),
+            body: facts.body,
+            postings: count(facts.postings.len()),
+            reason: self.word(&command.note.reason),
             origin: self.origin(&request.origin),
-            at_offset_ms: request.at_ms.saturating_sub(self.batch.at_ms),
-            reference: command.reference.clone(),
+            at_offset_ms: facts.at_ms.saturating_sub(self.batch.at_ms),
+            reference: command.note.reference.clone(),
+            kind: u32::from(facts.kind as u8),
+            effects: count(facts.effects.len()),
+            metadata: command.note.metadata.clone(),
+            tenant: if facts.postings.is_empty() { facts.tenant.saturating_add(1) } else { 0 },
         };
-        self.batch.postings.extend_from_slice(&posted.postings);
-        self.batch.operations.push_mut(operation)
+        let batch = &mut self.batch;
+        let (postings, effects) = (batch.postings.len(), batch.effects.len());
+        batch.postings.extend_from_slice(&facts.postings);
+        batch.effects.extend(facts.effects);
+        Recorded {
+            operation: batch.operations.push_mut(operation),
+            postings: batch.postings.get(postings..).unwrap_or_default(),
+            effects: batch.effects.get(effects..).unwrap_or_default(),
+        }
     }
 
     /// The finished batch.
@@ -109,6 +120,10 @@ impl Draft {
         }
         u32::try_from(self.batch.origins.len().saturating_sub(1)).unwrap_or(u32::MAX)
     }
+}
+
+fn count(facts: usize) -> u32 {
+    u32::try_from(facts).unwrap_or(u32::MAX)
 }
 
 fn halves(tenant: TenantId) -> (u64, u64) {

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use crate::{Batch, Origin};
+use crate::{Batch, Origin, Recorded};
 
 /// One side of a posting.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -23,13 +23,15 @@ pub struct Entry<'a> {
     pub reference: &'a str,
     /// The tenant's time, milliseconds since 1970.
     pub at_ms: i64,
+    /// Number of the operation's [`Kind`](crate::Kind).
+    pub kind: u32,
     /// Where the request came from.
     pub origin: Option<&'a Origin>,
 }
 
 /// The entries of a batch in their order: the giving side of a posting, then the taking side.
 pub fn entries(batch: &Batch) -> impl Iterator<Item = Entry<'_>> {
-    let sides = batch.posted().flat_map(move |(operation, postings)| {
+    let sides = batch.recorded().flat_map(move |Recorded { operation, postings, .. }| {
         let entry = move |account, amount, balance_after| Entry {
             index: 0,
             account,
@@ -38,7 +40,8 @@ pub fn entries(batch: &Batch) -> impl Iterator<Item = Entry<'_>> {
             balance_after,
             reason: batch.word(operation.reason).unwrap_or_default(),
             reference: &operation.reference,
-            at_ms: batch.at_ms.saturating_add(operation.at_offset_ms),
+            at_ms: batch.time_of(operation),
+            kind: operation.kind,
             origin: batch.origins.get(operation.origin as usize),
         };
         postings.iter().flat_map(move |posting| {

@@ -1,10 +1,17 @@
-//! Given accounts and operations, when a command, then a verdict or a rejection.
+//! Given accounts and operations, when a command, then facts or a rejection.
 
-use crate::samples::{NOON_MS, a_request, tenant};
-use crate::{AccountTerms, OpenAccount, PartitionState, Post, Posted, Rejection, Verdict, Writer, decide};
+use crate::plan::Facts;
+use crate::samples::{NOON_MS, a_request};
+use crate::{
+    AccountTerms, AccountView, Batch, Command, LotView, OpenAccount, PartitionState, Rejection, Request,
+    Verdict, Writer, decide, original,
+};
 
 /// A ledger with a past.
-pub(crate) struct Given(Writer);
+pub(crate) struct Given {
+    writer: Writer,
+    batches: Vec<Batch>,
+}
 
 /// What the ledger said.
 #[derive(Debug)]
@@ -16,24 +23,67 @@ pub(crate) fn given(accounts: impl IntoIterator<Item = AccountTerms>) -> Given {
     for terms in accounts {
         writer.open_account(&a_request(), &OpenAccount { terms }, NOON_MS).expect("a valid opening");
     }
-    writer.cut();
-    Given(writer)
+    let batches = writer.cut().map(|(_, batch)| batch).into_iter().collect();
+    Given { writer, batches }
 }
 
 impl Given {
-    /// The operation has been posted, in a batch of its own.
-    pub(crate) fn and(mut self, post: Post) -> Self {
-        self.0.post(&a_request(), &post, NOON_MS).expect("a valid operation");
-        self.0.cut();
+    /// The operation has been done, in a batch of its own.
+    pub(crate) fn and(self, command: Command) -> Self {
+        self.and_by(&a_request(), command)
+    }
+
+    /// The operation has been done by this request.
+    pub(crate) fn and_by(mut self, request: &Request, command: Command) -> Self {
+        self.writer.execute(request, &command, NOON_MS).expect("a valid operation");
+        self.batches.extend(self.writer.cut().map(|(_, batch)| batch));
         self
     }
 
-    pub(crate) fn when(self, post: &Post) -> Said<Posted> {
-        Said(decide::post(self.0.state(), tenant(), post))
+    /// What was due has expired.
+    pub(crate) fn and_expired(mut self, request: &Request) -> Self {
+        self.writer.expire_due(request, 100, NOON_MS).expect("a sound state");
+        self.batches.extend(self.writer.cut().map(|(_, batch)| batch));
+        self
+    }
+
+    pub(crate) fn when(self, command: &Command) -> Said<Facts> {
+        self.when_by(&a_request(), command)
+    }
+
+    pub(crate) fn when_by(self, request: &Request, command: &Command) -> Said<Facts> {
+        Said(decide::decide(self.writer.state(), request, command))
     }
 
     pub(crate) fn when_opened(self, terms: AccountTerms) -> Said<()> {
-        Said(decide::open_account(self.0.state(), tenant(), &OpenAccount { terms }))
+        Said(decide::open_account(self.writer.state(), a_request().tenant, &OpenAccount { terms }))
+    }
+
+    /// The operation as the journal has it.
+    pub(crate) fn recorded(&self, operation: ids::OperationId) -> crate::Original {
+        let all = self.batches.iter().flat_map(|batch| batch.recorded().map(move |found| (batch, found)));
+        let found = all.filter(|(_, found)| found.operation.id() == operation.as_uuid());
+        found
+            .map(|(batch, found)| original(found, batch.time_of(found.operation)))
+            .next()
+            .expect("it was done")
+    }
+
+    pub(crate) fn state(&self) -> &PartitionState {
+        self.writer.state()
+    }
+
+    pub(crate) fn account(&self, terms: AccountTerms) -> AccountView {
+        self.state().account(a_request().tenant, terms.account).expect("it is open")
+    }
+
+    /// Free and held units of the account's lots, in the order in which they are spent.
+    pub(crate) fn lots(&self, terms: AccountTerms) -> Vec<(i64, i64)> {
+        self.lot_views(terms).iter().map(|lot| (lot.free, lot.held)).collect()
+    }
+
+    pub(crate) fn lot_views(&self, terms: AccountTerms) -> Vec<LotView> {
+        self.state().lots_of(self.account(terms).number).collect()
     }
 }
 
@@ -46,5 +96,22 @@ impl<F: PartialEq + std::fmt::Debug> Said<F> {
     #[track_caller]
     pub(crate) fn then_rejected(self, expected: Rejection) {
         assert_eq!(self.0, Err(expected));
+    }
+
+    #[track_caller]
+    pub(crate) fn then_refused_with(self, code: &str) {
+        assert_eq!(self.0.as_ref().map_err(Rejection::code).err(), Some(code), "{:?}", self.0);
+    }
+}
+
+impl Said<Facts> {
+    /// Debit, credit, amount and the balances afterwards of every posting.
+    #[track_caller]
+    pub(crate) fn then_posted(self, expected: &[(u32, u32, i64, i64, i64)]) {
+        let Ok(Verdict::New(facts)) = self.0 else { panic!("{:?}", self.0) };
+        let posted = facts.postings.iter();
+        let posted: Vec<_> =
+            posted.map(|p| (p.debit, p.credit, p.amount, p.debit_after, p.credit_after)).collect();
+        assert_eq!(posted, expected);
     }
 }

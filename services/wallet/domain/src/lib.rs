@@ -5,7 +5,8 @@
 //! [`PartitionState`], applies what it decided by the same code that replays history, and collects
 //! the facts of a batch. The laws that no command can break, checked in `tests/laws.rs`:
 //! - per tenant and asset all balances sum to zero;
-//! - a customer account is never below zero;
+//! - a customer account never owes more than its overdraft, and holds are covered;
+//! - the lots of an account are never more than its balance;
 //! - an operation id has one outcome, however often it is sent;
 //! - replaying the batches gives the state that wrote them, and a snapshot gives it back.
 #![deny(clippy::float_arithmetic, clippy::arithmetic_side_effects)]
@@ -17,23 +18,30 @@ mod body;
 mod command;
 mod decide;
 mod draft;
+pub mod effect;
 mod entry;
 #[cfg(test)]
 mod given;
+mod outcome;
+mod plan;
 mod rejection;
 pub mod samples;
 mod snapshot;
 mod state;
+mod stored;
 mod writer;
 
-pub use account::{AccountKind, AccountTerms, UnknownKind, customer_account, system_account};
+pub use account::{AccountKind, AccountStatus, AccountTerms, UnknownKind, customer_account, system_account};
 pub use asset::{Asset, InvalidAsset};
-pub use batch::{Batch, CorruptBatch, FORMAT, Opening, Operation, Origin, Posting};
-pub use command::{Leg, OpenAccount, POSTINGS_MAX, Post, REASON_LENGTH_MAX, REFERENCE_LENGTH_MAX, Request};
-pub use decide::{Posted, Verdict};
+pub use batch::{Batch, CorruptBatch, FORMAT, Kind, Opening, Operation, Origin, Posting, Recorded};
+pub use command::*;
+pub use decide::Verdict;
 pub use draft::Draft;
+pub use effect::Effect;
 pub use entry::{Entry, entries};
+pub use outcome::{Outcome, original, outcome};
+pub use plan::Facts;
 pub use rejection::Rejection;
 pub use snapshot::{CorruptSnapshot, decode as decode_snapshot, encode as encode_snapshot};
-pub use state::{AccountView, Broken, PartitionState};
+pub use state::{AccountView, Broken, HoldView, LotView, PartitionState, UsageView};
 pub use writer::{Answer, Refused, Writer};

@@ -93,6 +93,202 @@ pub enum Rejection {
         /// The account.
         account: AccountId,
     },
+    /// The tenant has no account yet.
+    #[error("the ledger has no account yet")]
+    NoAccounts,
+    /// Only a customer account can do this.
+    #[error("account {account} is no customer account")]
+    NotACustomer {
+        /// The account.
+        account: AccountId,
+    },
+    /// Only a system account can do this.
+    #[error("account {account} is no system account")]
+    NotASystemAccount {
+        /// The account.
+        account: AccountId,
+    },
+    /// The account gives or takes nothing for now.
+    #[error("account {account} is frozen")]
+    AccountFrozen {
+        /// The account.
+        account: AccountId,
+    },
+    /// The account is closed for good.
+    #[error("account {account} is closed")]
+    AccountClosed {
+        /// The account.
+        account: AccountId,
+    },
+    /// Only an empty account can be closed.
+    #[error("account {account} has {balance}, of which {held} are held")]
+    AccountNotEmpty {
+        /// The account.
+        account: AccountId,
+        /// What is posted.
+        balance: i64,
+        /// What is held.
+        held: i64,
+    },
+    /// There never was such a hold, or it ended long ago.
+    #[error("there is no hold {hold}")]
+    HoldUnknown {
+        /// The hold.
+        hold: OperationId,
+    },
+    /// It was captured, released or has expired.
+    #[error("hold {hold} has ended")]
+    HoldEnded {
+        /// The hold.
+        hold: OperationId,
+    },
+    /// A reservation of usage is settled or released as a whole.
+    #[error("hold {hold} is a reservation of usage")]
+    HoldForUsage {
+        /// The hold.
+        hold: OperationId,
+    },
+    /// The hold reserves no usage.
+    #[error("hold {hold} reserves no usage")]
+    NotAReservation {
+        /// The hold.
+        hold: OperationId,
+    },
+    /// More than is left of a hold.
+    #[error("{needed} are more than the {left} left of the hold")]
+    AmountExceedsHold {
+        /// What is left.
+        left: i64,
+        /// What was asked.
+        needed: i64,
+    },
+    /// It would be over before it begins.
+    #[error("the expiry lies in the past")]
+    ExpiryInThePast,
+    /// Nothing that can be undone: not posted, or a reversal or expiry itself.
+    #[error("operation {operation} cannot be reversed")]
+    NotReversible {
+        /// The operation.
+        operation: OperationId,
+    },
+    /// Older than reversals are remembered.
+    #[error("operation {operation} is too old to be reversed")]
+    TooOldToReverse {
+        /// The operation.
+        operation: OperationId,
+    },
+    /// All of it was undone before.
+    #[error("operation {operation} was reversed before")]
+    AlreadyReversed {
+        /// The operation.
+        operation: OperationId,
+    },
+    /// It can be undone as a whole only.
+    #[error("operation {operation} can only be reversed as a whole")]
+    NotDivisible {
+        /// The operation.
+        operation: OperationId,
+    },
+    /// The operation has no such leg.
+    #[error("there is no leg {leg}")]
+    LegUnknown {
+        /// Which leg, from 0.
+        leg: u32,
+    },
+    /// More than is left to be undone.
+    #[error("leg {leg}: {needed} are more than the {left} left to be reversed")]
+    AmountExceedsOriginal {
+        /// Which leg, from 0.
+        leg: u32,
+        /// What is left.
+        left: i64,
+        /// What was asked.
+        needed: i64,
+    },
+    /// Both sides of a conversion count the same.
+    #[error("both accounts count {asset}")]
+    SameAsset {
+        /// What they count.
+        asset: Asset,
+    },
+    /// A conversion would come to less than one unit.
+    #[error("the amount comes to less than one unit")]
+    AmountTooSmall,
+    /// A limit of the tenant forbids it.
+    #[error("limit {rule}: {needed} more than {used} would pass {limit}")]
+    LimitExceeded {
+        /// The account.
+        account: AccountId,
+        /// Name of the rule.
+        rule: String,
+        /// Most units.
+        limit: i64,
+        /// Counted so far.
+        used: i64,
+        /// What was asked.
+        needed: i64,
+    },
+    /// A limit of the tenant forbids so many operations.
+    #[error("limit {rule}: more than {limit} operations")]
+    TooManyOperations {
+        /// Name of the rule.
+        rule: String,
+        /// Most operations.
+        limit: u32,
+    },
+    /// There is no such meter.
+    #[error("there is no meter {meter}")]
+    MeterUnknown {
+        /// Its name.
+        meter: String,
+    },
+    /// A quantity of zero or below, or one that no price can be found for.
+    #[error("the quantity is out of range")]
+    QuantityOutOfRange,
+    /// The quota of the period would be passed.
+    #[error("meter {meter}: {needed} more than {used} would pass the quota of {quota}")]
+    QuotaExceeded {
+        /// The meter.
+        meter: String,
+        /// Most units.
+        quota: i64,
+        /// Used and reserved so far.
+        used: i64,
+        /// What was asked.
+        needed: i64,
+    },
+    /// More was used than was reserved.
+    #[error("{used} units are more than the {reserved} reserved")]
+    QuantityExceedsReservation {
+        /// What was reserved.
+        reserved: i64,
+        /// What was used.
+        used: i64,
+    },
+    /// A part of a definition that cannot be.
+    #[error("{pointer}: {expected}")]
+    Malformed {
+        /// Which part, as a JSON pointer.
+        pointer: String,
+        /// What it must be.
+        expected: &'static str,
+    },
+    /// The metadata is too long.
+    #[error("metadata has at most {limit} bytes")]
+    MetadataTooLong {
+        /// Most bytes.
+        limit: usize,
+    },
+    /// What should expire is not due, or gone.
+    #[error("nothing is due")]
+    NotDue,
+    /// The operation id may have been used so long ago that only the tables know. Whoever asks looks
+    /// there and asks again.
+    #[error("operation id {operation} must be looked up")]
+    OperationIdUnsettled {
+        /// The operation.
+        operation: OperationId,
+    },
     /// The operation id was used with another body.
     #[error("operation {operation} was posted with another body")]
     OperationIdReused {
@@ -108,6 +304,10 @@ pub enum Rejection {
 }
 
 impl Rejection {
+    pub(crate) fn malformed(pointer: &str, expected: &'static str) -> Self {
+        Self::Malformed { pointer: pointer.to_owned(), expected }
+    }
+
     /// The stable code.
     #[must_use]
     pub const fn code(&self) -> &'static str {
@@ -126,6 +326,36 @@ impl Rejection {
             Self::AssetMismatch { .. } => "asset_mismatch",
             Self::InsufficientFunds { .. } => "insufficient_funds",
             Self::BalanceOutOfRange { .. } => "balance_out_of_range",
+            Self::NoAccounts => "ledger_has_no_accounts",
+            Self::NotACustomer { .. } => "not_a_customer_account",
+            Self::NotASystemAccount { .. } => "not_a_system_account",
+            Self::AccountFrozen { .. } => "account_frozen",
+            Self::AccountClosed { .. } => "account_closed",
+            Self::AccountNotEmpty { .. } => "account_not_empty",
+            Self::HoldUnknown { .. } => "hold_unknown",
+            Self::HoldEnded { .. } => "hold_ended",
+            Self::HoldForUsage { .. } => "hold_for_usage",
+            Self::NotAReservation { .. } => "not_a_reservation",
+            Self::AmountExceedsHold { .. } => "amount_exceeds_hold",
+            Self::ExpiryInThePast => "expiry_in_the_past",
+            Self::NotReversible { .. } => "not_reversible",
+            Self::TooOldToReverse { .. } => "too_old_to_reverse",
+            Self::AlreadyReversed { .. } => "already_reversed",
+            Self::NotDivisible { .. } => "not_divisible",
+            Self::LegUnknown { .. } => "leg_unknown",
+            Self::AmountExceedsOriginal { .. } => "amount_exceeds_original",
+            Self::SameAsset { .. } => "same_asset",
+            Self::AmountTooSmall => "amount_too_small",
+            Self::LimitExceeded { .. } => "limit_exceeded",
+            Self::TooManyOperations { .. } => "too_many_operations",
+            Self::MeterUnknown { .. } => "meter_unknown",
+            Self::QuantityOutOfRange => "quantity_out_of_range",
+            Self::QuotaExceeded { .. } => "quota_exceeded",
+            Self::QuantityExceedsReservation { .. } => "quantity_exceeds_reservation",
+            Self::Malformed { .. } => "malformed",
+            Self::MetadataTooLong { .. } => "metadata_too_long",
+            Self::NotDue => "not_due",
+            Self::OperationIdUnsettled { .. } => "operation_id_unsettled",
             Self::OperationIdReused { .. } => "operation_id_reused",
             Self::OperationIdExpired { .. } => "operation_id_expired",
         }

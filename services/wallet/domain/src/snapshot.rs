@@ -1,24 +1,35 @@
 //! The state as bytes, so that recovery need not read the whole journal.
 //!
-//! Rows are written in a fixed little-endian layout inside one protobuf message; indexes are built
-//! anew when reading. The layout is pinned by a golden file; a reader refuses other formats.
+//! Rows of the big tables are written in a fixed little-endian layout inside one protobuf message, the
+//! small tables as messages; indexes are built anew when reading. The layout is pinned by a golden
+//! file; a reader refuses other formats.
+
+mod rows;
+mod tables;
 
 use ids::TenantId;
 use prost::Message;
 use uuid::Uuid;
 
-use crate::state::{Account, Accounts, Names, Operations, Seen};
-use crate::{AccountKind, Asset, PartitionState};
+use crate::state::{Accounts, Books, Holds, Lots, Names, Operations, Slab};
+use crate::{Asset, PartitionState, stored};
+use rows::{ACCOUNT_BYTES, LOT_BYTES, SEEN_BYTES};
 
 /// The format written by this program.
-const FORMAT: u32 = 1;
-const ACCOUNT_BYTES: usize = 47;
-const SEEN_BYTES: usize = 36;
+const FORMAT: u32 = 2;
 
 /// Bytes that are no snapshot of this program.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("corrupt snapshot: {0}")]
 pub struct CorruptSnapshot(String);
+
+impl CorruptSnapshot {
+    /// Whether it was written by another program, so that the journal must be read from its start.
+    #[must_use]
+    pub fn is_foreign(&self) -> bool {
+        self.0.starts_with("format")
+    }
+}
 
 #[derive(Clone, PartialEq, Message)]
 struct Snapshot {
@@ -40,22 +51,66 @@ struct Snapshot {
     recent: Vec<u8>,
     #[prost(bytes = "vec", tag = "9")]
     timeless: Vec<u8>,
+    #[prost(uint64, tag = "10")]
+    timeless_dropped_pages: u64,
+    #[prost(uint64, tag = "11")]
+    timeless_horizon: u64,
+    #[prost(int64, tag = "12")]
+    early_ms: i64,
+    #[prost(int64, tag = "13")]
+    at_ms: i64,
+    #[prost(string, repeated, tag = "14")]
+    sources: Vec<String>,
+    /// A row per slot; empty ones are all zero.
+    #[prost(bytes = "vec", tag = "15")]
+    lots: Vec<u8>,
+    #[prost(uint32, repeated, tag = "16")]
+    free_lots: Vec<u32>,
+    #[prost(message, repeated, tag = "17")]
+    holds: Vec<tables::StoredHold>,
+    #[prost(uint32, repeated, tag = "18")]
+    free_holds: Vec<u32>,
+    #[prost(message, repeated, tag = "19")]
+    books: Vec<tables::StoredBooks>,
+    #[prost(message, optional, tag = "20")]
+    counters: Option<tables::StoredCounters>,
 }
 
 /// The bytes of a state.
 #[must_use]
 pub fn encode(state: &PartitionState) -> Vec<u8> {
-    let operations = &state.operations;
+    let PartitionState { operations, lots, holds, .. } = state;
     let snapshot = Snapshot {
         format: FORMAT,
         sequence: state.sequence,
+        at_ms: state.at_ms,
         tenants: state.tenants.iter().flat_map(|tenant| *tenant.as_uuid().as_bytes()).collect(),
         assets: state.assets.iter().map(ToString::to_string).collect(),
-        accounts: rows(state.accounts.len(), ACCOUNT_BYTES, state.accounts.iter(), write_account),
-        dropped_pages: u64::try_from(operations.recent.dropped()).unwrap_or(u64::MAX),
+        accounts: rows::write(
+            state.accounts.len(),
+            ACCOUNT_BYTES,
+            state.accounts.iter(),
+            rows::write_account,
+        ),
+        dropped_pages: operations.recent.dropped() as u64,
         horizon_ms: operations.horizon_ms,
-        recent: rows(operations.recent.len(), SEEN_BYTES, operations.recent.iter(), write_seen),
-        timeless: rows(operations.timeless.len(), SEEN_BYTES, operations.timeless.iter(), write_seen),
+        recent: rows::write(operations.recent.len(), SEEN_BYTES, operations.recent.iter(), rows::write_seen),
+        timeless: rows::write(
+            operations.timeless.len(),
+            SEEN_BYTES,
+            operations.timeless.iter(),
+            rows::write_seen,
+        ),
+        timeless_dropped_pages: operations.timeless.dropped() as u64,
+        timeless_horizon: operations.timeless_horizon,
+        early_ms: operations.early_ms,
+        sources: lots.sources.iter().map(ToString::to_string).collect(),
+        lots: rows::write(lots.rows.len(), LOT_BYTES, lots.rows.slots(), rows::write_lot),
+        free_lots: lots.rows.free().to_vec(),
+        holds: holds.rows.slots().map(tables::StoredHold::write).collect(),
+        free_holds: holds.rows.free().to_vec(),
+        books: state.books.iter().map(tables::StoredBooks::write).collect(),
+        counters: Some(tables::StoredCounters::write(&state.counters)),
     };
     snapshot.encode_to_vec()
 }
@@ -83,74 +138,56 @@ fn restore(snapshot: &Snapshot) -> Option<PartitionState> {
     }
     let mut accounts = Accounts::default();
     for row in snapshot.accounts.chunks(ACCOUNT_BYTES) {
-        accounts.push(read_account(row)?)?;
+        accounts.push(rows::read_account(row)?)?;
     }
-    let operations = restore_operations(snapshot)?;
-    Some(PartitionState { sequence: snapshot.sequence, tenants, assets, accounts, operations })
+    Some(PartitionState {
+        sequence: snapshot.sequence,
+        at_ms: snapshot.at_ms,
+        books: snapshot.books.iter().map(restore_books).collect::<Option<_>>()?,
+        tenants,
+        assets,
+        accounts,
+        lots: restore_lots(snapshot)?,
+        holds: restore_holds(snapshot)?,
+        counters: snapshot.counters.as_ref()?.read()?,
+        operations: restore_operations(snapshot)?,
+    })
+}
+
+fn restore_books(books: &tables::StoredBooks) -> Option<Books> {
+    Some(Books {
+        last_ms: books.last_ms,
+        limits: stored::read_rules(&books.limits)?.into(),
+        meters: books.meters.iter().map(stored::read_meter).collect::<Option<_>>()?,
+    })
+}
+
+fn restore_lots(snapshot: &Snapshot) -> Option<Lots> {
+    let mut sources = Names::default();
+    for source in &snapshot.sources {
+        sources.number(Box::from(source.as_str()))?;
+    }
+    let slots: Option<Vec<_>> = snapshot.lots.chunks(LOT_BYTES).map(rows::read_lot).collect();
+    Some(Lots { rows: Slab::restore(slots?.into_iter(), snapshot.free_lots.clone())?, sources })
+}
+
+fn restore_holds(snapshot: &Snapshot) -> Option<Holds> {
+    let slots = snapshot.holds.iter().map(tables::StoredHold::read);
+    Some(Holds::restore(Slab::restore(slots, snapshot.free_holds.clone())?))
 }
 
 fn restore_operations(snapshot: &Snapshot) -> Option<Operations> {
-    let dropped = usize::try_from(snapshot.dropped_pages).ok()?;
-    let mut operations = Operations::beginning_after(dropped, snapshot.horizon_ms);
+    let pages = |dropped: u64| usize::try_from(dropped).ok();
+    let recent_pages = pages(snapshot.dropped_pages)?;
+    let mut operations = Operations::beginning_after(recent_pages, pages(snapshot.timeless_dropped_pages)?);
+    operations.horizon_ms = snapshot.horizon_ms;
+    operations.timeless_horizon = snapshot.timeless_horizon;
+    operations.early_ms = snapshot.early_ms;
     for row in snapshot.recent.chunks(SEEN_BYTES) {
-        operations.record_recent(read_seen(row)?)?;
+        operations.record_recent(rows::read_seen(row)?)?;
     }
     for row in snapshot.timeless.chunks(SEEN_BYTES) {
-        operations.record_timeless(read_seen(row)?)?;
+        operations.record_timeless(rows::read_seen(row)?)?;
     }
     Some(operations)
-}
-
-fn rows<'a, T: 'a>(
-    count: usize,
-    width: usize,
-    rows: impl Iterator<Item = &'a T>,
-    write: fn(&T, &mut Vec<u8>),
-) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(count.saturating_mul(width));
-    rows.for_each(|row| write(row, &mut bytes));
-    bytes
-}
-
-fn write_account(row: &Account, bytes: &mut Vec<u8>) {
-    for half in [row.id.0, row.id.1, row.owner.0, row.owner.1] {
-        bytes.extend_from_slice(&half.to_le_bytes());
-    }
-    bytes.extend_from_slice(&row.balance.to_le_bytes());
-    bytes.extend_from_slice(&row.tenant.to_le_bytes());
-    bytes.extend_from_slice(&row.asset.to_le_bytes());
-    bytes.push(row.kind as u8);
-}
-
-fn read_account(mut row: &[u8]) -> Option<Account> {
-    Some(Account {
-        id: (u64::from_le_bytes(take(&mut row)?), u64::from_le_bytes(take(&mut row)?)),
-        owner: (u64::from_le_bytes(take(&mut row)?), u64::from_le_bytes(take(&mut row)?)),
-        balance: i64::from_le_bytes(take(&mut row)?),
-        tenant: u32::from_le_bytes(take(&mut row)?),
-        asset: u16::from_le_bytes(take(&mut row)?),
-        kind: AccountKind::try_from(i32::from(u8::from_le_bytes(take(&mut row)?))).ok()?,
-    })
-}
-
-fn write_seen(row: &Seen, bytes: &mut Vec<u8>) {
-    for number in [row.id.0, row.id.1, row.body, row.sequence] {
-        bytes.extend_from_slice(&number.to_le_bytes());
-    }
-    bytes.extend_from_slice(&row.tenant.to_le_bytes());
-}
-
-fn read_seen(mut row: &[u8]) -> Option<Seen> {
-    Some(Seen {
-        id: (u64::from_le_bytes(take(&mut row)?), u64::from_le_bytes(take(&mut row)?)),
-        body: u64::from_le_bytes(take(&mut row)?),
-        sequence: u64::from_le_bytes(take(&mut row)?),
-        tenant: u32::from_le_bytes(take(&mut row)?),
-    })
-}
-
-fn take<const N: usize>(row: &mut &[u8]) -> Option<[u8; N]> {
-    let (first, rest) = row.split_first_chunk::<N>()?;
-    *row = rest;
-    Some(*first)
 }

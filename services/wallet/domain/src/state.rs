@@ -1,4 +1,4 @@
-//! Everything a partition must remember to decide: accounts, balances, recent operation ids.
+//! Everything a partition must remember to decide: accounts, lots, holds, limits, operation ids.
 //!
 //! [`PartitionState::apply`] is the one way in which facts enter, live and in replay. It checks
 //! every fact against the state (numbers known, recorded balances equal to the computed ones), so a
@@ -6,40 +6,47 @@
 //! lie in shared pages and are copied when one side writes.
 
 mod accounts;
+mod apply;
+mod books;
+mod counters;
+mod holds;
+mod lots;
 mod names;
 mod operations;
 mod paged;
+mod slab;
+mod views;
 
-use ids::{AccountId, OperationId, TenantId, UserId};
+use ids::{AccountId, OperationId, TenantId};
 
-pub(crate) use accounts::{Account, Accounts};
+pub(crate) use accounts::{Account, Accounts, NONE};
+pub(crate) use books::Books;
+pub(crate) use counters::{Acquaintance, Counters, REVERSIBLE_MS, Undone, Usage, Watch, Window};
+pub(crate) use holds::{Hold, Holds, portions};
+pub(crate) use lots::{Lot, Lots};
 pub(crate) use names::Names;
-pub(crate) use operations::{Operations, Seen};
+pub(crate) use operations::{Novelty, Operations, Seen};
 pub(crate) use paged::{PAGE_ROWS, Paged};
+pub(crate) use slab::Slab;
+pub use views::{AccountView, HoldView, LotView, UsageView};
 
-use crate::{AccountKind, AccountTerms, Asset, Batch, Opening, Operation, Posting, customer_account};
+use crate::{AccountKind, AccountStatus, Asset, Batch, Opening, Posting};
 
 /// The state of one partition after some batch.
 #[derive(Debug, Clone, Default)]
 pub struct PartitionState {
     pub(crate) sequence: u64,
+    /// Time of the last batch: it never runs backwards.
+    pub(crate) at_ms: i64,
     pub(crate) tenants: Names<TenantId>,
     pub(crate) assets: Names<Asset>,
+    /// By number of the tenant.
+    pub(crate) books: Vec<Books>,
     pub(crate) accounts: Accounts,
+    pub(crate) lots: Lots,
+    pub(crate) holds: Holds,
+    pub(crate) counters: Counters,
     pub(crate) operations: Operations,
-}
-
-/// An account and what it holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct AccountView {
-    /// Its number in the partition.
-    pub number: u32,
-    /// Whose ledger.
-    pub tenant: TenantId,
-    /// What was agreed.
-    pub terms: AccountTerms,
-    /// Sum of all entries.
-    pub balance: i64,
 }
 
 /// Facts that do not follow from the state: the journal is damaged or belongs to another state.
@@ -69,7 +76,7 @@ pub enum Broken {
         /// The posting.
         posting: Posting,
     },
-    /// An operation without postings, or one that was recorded before.
+    /// An operation that was recorded before, or whose effects cannot follow from the state.
     #[error("batch {sequence}: impossible operation {operation}")]
     Operation {
         /// The batch.
@@ -92,54 +99,28 @@ impl PartitionState {
         self.accounts.len()
     }
 
+    /// How many lots have units left.
+    #[must_use]
+    pub fn lot_count(&self) -> usize {
+        self.lots.rows.len()
+    }
+
     /// How many operation ids are remembered.
     #[must_use]
     pub fn operation_count(&self) -> usize {
         self.operations.len()
     }
 
-    /// An account of this tenant.
-    #[must_use]
-    pub fn account(&self, tenant: TenantId, account: AccountId) -> Option<AccountView> {
-        let number = self.accounts.find(self.tenants.find(&tenant)?, account)?;
-        self.account_numbered(number)
-    }
-
-    /// The account with this number.
-    #[must_use]
-    pub fn account_numbered(&self, number: u32) -> Option<AccountView> {
-        let row = self.accounts.get(number)?;
-        let terms = AccountTerms {
-            account: AccountId::from_uuid(uuid::Uuid::from_u64_pair(row.id.0, row.id.1)),
-            kind: row.kind,
-            asset: *self.assets.get(u32::from(row.asset))?,
-            owner: row.owner(),
-        };
-        Some(AccountView { number, tenant: *self.tenants.get(row.tenant)?, terms, balance: row.balance })
-    }
-
-    /// All accounts, in the order in which they were opened.
-    pub fn accounts(&self) -> impl Iterator<Item = AccountView> {
-        (0..).map_while(|number| self.account_numbered(number))
-    }
-
-    /// A user's own accounts, one per asset.
-    pub fn accounts_of(&self, tenant: TenantId, user: UserId) -> impl Iterator<Item = AccountView> {
-        self.assets
-            .iter()
-            .filter_map(move |asset| self.account(tenant, customer_account(tenant, user, *asset)))
-    }
-
-    /// The batch in which an operation was posted, if it was and is remembered.
+    /// The batch in which an operation was recorded, if it was and is remembered.
     #[must_use]
     pub fn operation(&self, tenant: TenantId, operation: OperationId) -> Option<u64> {
         let tenant = self.tenants.find(&tenant)?;
         self.operations.find(tenant, operation).map(|seen| seen.sequence)
     }
 
-    /// How many pages of operation ids are beyond the `window` that shall be remembered.
+    /// Pages of operation ids, with and without a time, beyond the `window` to be remembered.
     #[must_use]
-    pub fn surplus_pages(&self, window: usize) -> u32 {
+    pub fn surplus_pages(&self, window: usize) -> (u32, u32) {
         self.operations.surplus_pages(window)
     }
 
@@ -148,23 +129,26 @@ impl PartitionState {
     /// # Errors
     /// [`Broken`]; the state is of no use afterwards.
     pub fn apply(&mut self, sequence: u64, batch: &Batch) -> Result<(), Broken> {
-        self.begin(sequence, batch.forget_pages)?;
+        self.begin(sequence, batch.at_ms, (batch.forget_pages, batch.forget_timeless_pages))?;
         for opening in &batch.openings {
             self.apply_opening(opening, batch.word(opening.asset))?;
         }
-        for (operation, postings) in batch.posted() {
-            self.apply_operation(batch.at_ms, operation, postings)?;
+        for recorded in batch.recorded() {
+            self.apply_operation(batch.at_ms, recorded)?;
         }
         Ok(())
     }
 
     /// Begins the next batch.
-    pub(crate) fn begin(&mut self, sequence: u64, forget_pages: u32) -> Result<(), Broken> {
+    pub(crate) fn begin(&mut self, sequence: u64, at_ms: i64, forget: (u32, u32)) -> Result<(), Broken> {
         if self.sequence.checked_add(1) != Some(sequence) {
             return Err(Broken::OutOfSequence { last: self.sequence, found: sequence });
         }
-        self.sequence = sequence;
-        self.operations.forget(forget_pages);
+        (self.sequence, self.at_ms) = (sequence, self.at_ms.max(at_ms));
+        self.operations.forget(forget);
+        if !self.counters.undone.is_empty() {
+            self.counters.forget_undone(self.at_ms.saturating_sub(REVERSIBLE_MS));
+        }
         Ok(())
     }
 
@@ -176,36 +160,32 @@ impl PartitionState {
     fn try_open(&mut self, opening: &Opening, account: AccountId, asset: Option<&str>) -> Option<()> {
         let kind = i32::try_from(opening.kind).ok().and_then(|number| AccountKind::try_from(number).ok())?;
         let tenant = self.tenants.number(TenantId::from_uuid(opening.tenant()))?;
+        self.books.resize_with(self.tenants.len(), Books::default);
         let asset = self.assets.number(asset?.parse().ok()?)?;
         let row = Account {
             id: (opening.account_high, opening.account_low),
             owner: (opening.owner_high, opening.owner_low),
             balance: 0,
+            held: 0,
+            overdraft: 0,
             tenant,
+            first_lot: NONE,
             asset: u16::try_from(asset).ok()?,
             kind,
+            status: AccountStatus::Open,
+            watched: false,
         };
         self.accounts.find(tenant, account).is_none().then_some(())?;
         self.accounts.push(row)
     }
 
-    pub(crate) fn apply_operation(
-        &mut self,
-        batch_at_ms: i64,
-        operation: &Operation,
-        postings: &[Posting],
-    ) -> Result<(), Broken> {
-        let mut tenant = None;
-        for posting in postings {
-            let moved = self.accounts.move_units(posting);
-            tenant = Some(moved.ok_or(Broken::Posting { sequence: self.sequence, posting: *posting })?);
-        }
-        let recorded = tenant.and_then(|tenant| {
-            let id = (operation.id_high, operation.id_low);
-            let seen = Seen { id, body: operation.body, sequence: self.sequence, tenant };
-            self.operations.record(seen, batch_at_ms)
-        });
-        let broken = || OperationId::from_uuid(operation.id());
-        recorded.ok_or_else(|| Broken::Operation { sequence: self.sequence, operation: broken() })
+    /// What the account counts.
+    pub(crate) fn asset_of(&self, row: &Account) -> Asset {
+        self.assets.get(u32::from(row.asset)).copied().unwrap_or(Asset::TOKEN)
+    }
+
+    /// The tenant's settings.
+    pub(crate) fn books(&self, tenant: u32) -> Option<&Books> {
+        self.books.get(tenant as usize)
     }
 }

@@ -3,7 +3,7 @@
 
 use ids::OperationId;
 use wallet_domain::samples::{NOON_MS, a_customer, a_post, a_request, an_issuance, customer, issuance};
-use wallet_domain::{OpenAccount, PartitionState, Post, Writer};
+use wallet_domain::{Command, OpenAccount, PartitionState, Writer};
 
 const COUNT: u32 = 50_000;
 const BYTES_MAX: usize = 250;
@@ -29,7 +29,7 @@ fn an_account_and_its_operation_take_at_most_250_bytes_each() {
     let opened = resident();
     for number in 1..=COUNT {
         let post = a_post(number, issuance(), customer(number), 1);
-        writer.post(&request, &Post { operation: OperationId::new(), ..post }, NOON_MS).unwrap();
+        writer.execute(&request, &Command { operation: OperationId::new(), ..post }, NOON_MS).unwrap();
         if number % 1_000 == 0 {
             writer.cut();
         }

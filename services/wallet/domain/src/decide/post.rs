@@ -1,168 +1,52 @@
 //! Post linked legs, all or nothing, in their order.
 //!
-//! Each leg must hold in its turn: a customer account is never below zero, not even between two
-//! legs of one operation. A repeated id is answered before any other rule, because what was posted
-//! once stays posted even if the accounts could not do it again.
+//! Each leg must hold in its turn: a customer account never owes more than it may, not even between
+//! two legs of one operation.
 
-use ids::{AccountId, TenantId};
-use smallvec::SmallVec;
+use crate::plan::Plan;
+use crate::{Leg, LimitedVerb, POSTINGS_MAX, Rejection};
 
-use super::{Posted, Verdict};
-use crate::state::Account;
-use crate::{
-    Leg, POSTINGS_MAX, PartitionState, Post, Posting, REASON_LENGTH_MAX, REFERENCE_LENGTH_MAX, Rejection,
-    body,
-};
-
-pub(crate) fn post(
-    state: &PartitionState,
-    tenant: TenantId,
-    command: &Post,
-) -> Result<Verdict<Posted>, Rejection> {
-    let body = body::digest(command);
-    let Some(tenant) = state.tenants.find(&tenant) else {
-        return Err(first_unknown(command));
-    };
-    if let Some(seen) = state.operations.find(tenant, command.operation) {
-        return repeated(seen.body == body, seen.sequence, command);
+pub(super) fn post(plan: &mut Plan<'_>, legs: &[Leg], roles: &[String]) -> Result<(), Rejection> {
+    well_formed(legs)?;
+    for (index, leg) in legs.iter().enumerate() {
+        plan.transfer(index, leg)?;
     }
-    if state.operations.may_be_forgotten(command.operation) {
-        return Err(Rejection::OperationIdExpired { operation: command.operation });
-    }
-    well_formed(command)?;
-    let mut postings = SmallVec::new();
-    for (index, leg) in command.legs.iter().enumerate() {
-        let posting = posting(state, tenant, index, leg, &postings)?;
-        postings.push(posting);
-    }
-    Ok(Verdict::New(Posted { body, postings }))
+    plan.limit_debits(LimitedVerb::Spend, roles)
 }
 
-fn repeated(same_body: bool, sequence: u64, command: &Post) -> Result<Verdict<Posted>, Rejection> {
-    if same_body {
-        Ok(Verdict::Done { sequence })
-    } else {
-        Err(Rejection::OperationIdReused { operation: command.operation })
+pub(super) fn well_formed(legs: &[Leg]) -> Result<(), Rejection> {
+    match legs.len() {
+        0 => Err(Rejection::PostingsMissing),
+        1..=POSTINGS_MAX => Ok(()),
+        count => Err(Rejection::TooManyPostings { count, limit: POSTINGS_MAX }),
     }
 }
 
-/// In a tenant without accounts every account is unknown; malformed commands are so first.
-fn first_unknown(command: &Post) -> Rejection {
-    let unknown = |leg: &Leg| Rejection::AccountUnknown { account: leg.debit };
-    let first = command.legs.first().map_or(Rejection::PostingsMissing, unknown);
-    well_formed(command).err().unwrap_or(first)
-}
-
-fn well_formed(command: &Post) -> Result<(), Rejection> {
-    let count = command.legs.len();
-    if count == 0 {
-        return Err(Rejection::PostingsMissing);
-    }
-    if count > POSTINGS_MAX {
-        return Err(Rejection::TooManyPostings { count, limit: POSTINGS_MAX });
-    }
-    if command.reason.is_empty() || longer_than(&command.reason, REASON_LENGTH_MAX) {
-        return Err(Rejection::ReasonOutOfRange { limit: REASON_LENGTH_MAX });
-    }
-    if longer_than(&command.reference, REFERENCE_LENGTH_MAX) {
-        return Err(Rejection::ReferenceTooLong { limit: REFERENCE_LENGTH_MAX });
-    }
-    Ok(())
-}
-
-fn longer_than(text: &str, limit: usize) -> bool {
-    text.len() > limit && text.chars().count() > limit
-}
-
-fn posting(
-    state: &PartitionState,
-    tenant: u32,
-    index: usize,
-    leg: &Leg,
-    before: &[Posting],
-) -> Result<Posting, Rejection> {
-    if leg.amount <= 0 {
-        return Err(Rejection::AmountNotPositive { index, amount: leg.amount });
-    }
-    if leg.debit == leg.credit {
-        return Err(Rejection::SameAccount { index, account: leg.debit });
-    }
-    let (debit, giving) = account(state, tenant, leg.debit)?;
-    let (credit, taking) = account(state, tenant, leg.credit)?;
-    same_asset(state, index, giving, taking)?;
-    let debit_after = give(giving, balance(debit, giving, before), leg)?;
-    let credit_after = balance(credit, taking, before)
-        .checked_add(leg.amount)
-        .ok_or(Rejection::BalanceOutOfRange { account: leg.credit })?;
-    Ok(Posting { debit, credit, amount: leg.amount, debit_after, credit_after })
-}
-
-fn account(state: &PartitionState, tenant: u32, account: AccountId) -> Result<(u32, &Account), Rejection> {
-    let number = state.accounts.find(tenant, account);
-    number
-        .and_then(|number| state.accounts.get(number).map(|row| (number, row)))
-        .ok_or(Rejection::AccountUnknown { account })
-}
-
-fn same_asset(
-    state: &PartitionState,
-    index: usize,
-    giving: &Account,
-    taking: &Account,
-) -> Result<(), Rejection> {
-    let name = |row: &Account| state.assets.get(u32::from(row.asset)).copied();
-    match (name(giving), name(taking)) {
-        (Some(debit), Some(credit)) if debit != credit => {
-            Err(Rejection::AssetMismatch { index, debit, credit })
-        }
-        _ => Ok(()),
-    }
-}
-
-/// The balance after the earlier legs of the same operation.
-fn balance(number: u32, row: &Account, before: &[Posting]) -> i64 {
-    let latest = before.iter().rev().find_map(|posting| match number {
-        _ if posting.debit == number => Some(posting.debit_after),
-        _ if posting.credit == number => Some(posting.credit_after),
-        _ => None,
-    });
-    latest.unwrap_or(row.balance)
-}
-
-fn give(row: &Account, available: i64, leg: &Leg) -> Result<i64, Rejection> {
-    let account = leg.debit;
-    let after = available.checked_sub(leg.amount).ok_or(Rejection::BalanceOutOfRange { account })?;
-    if after < 0 && !row.kind.may_go_below_zero() {
-        return Err(Rejection::InsufficientFunds { account, available, needed: leg.amount });
-    }
-    Ok(after)
+pub(super) fn first_unknown(legs: &[Leg]) -> Rejection {
+    legs.first().map_or(Rejection::PostingsMissing, |leg| Rejection::AccountUnknown { account: leg.debit })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::given::{Given, given};
-    use crate::samples::{a_customer, a_post, an_account_in_euro, an_issuance, customer, issuance};
+    use crate::samples::{
+        a_command, a_customer, a_post, an_account_in_euro, an_issuance, customer, issuance,
+    };
+    use crate::{Command, Verb, Verdict};
 
     fn world() -> Given {
         given([an_issuance(), a_customer(1), a_customer(2)])
     }
 
-    fn posted(postings: &[(u32, u32, i64, i64, i64)], post: &Post) -> Verdict<Posted> {
-        let postings = postings.iter().map(|(debit, credit, amount, debit_after, credit_after)| Posting {
-            debit: *debit,
-            credit: *credit,
-            amount: *amount,
-            debit_after: *debit_after,
-            credit_after: *credit_after,
-        });
-        Verdict::New(Posted { body: body::digest(post), postings: postings.collect() })
+    fn posting(legs: &[Leg]) -> Command {
+        a_command(1, Verb::Post(legs.into()))
     }
 
     #[test]
     fn issuance_credits_a_customer() {
         let post = a_post(1, issuance(), customer(1), 100);
-        world().when(&post).then(posted(&[(0, 1, 100, -100, 100)], &post));
+        world().when(&post).then_posted(&[(0, 1, 100, -100, 100)]);
     }
 
     #[test]
@@ -174,10 +58,14 @@ mod tests {
 
     #[test]
     fn linked_legs_hold_in_their_turn() {
-        let mut post = a_post(1, issuance(), customer(1), 100);
-        post.legs.push(Leg { debit: customer(1), credit: customer(2), amount: 60 });
-        world().when(&post).then(posted(&[(0, 1, 100, -100, 100), (1, 2, 60, 40, 60)], &post));
-        post.legs.reverse();
+        let mut legs = vec![
+            Leg { debit: issuance(), credit: customer(1), amount: 100 },
+            Leg { debit: customer(1), credit: customer(2), amount: 60 },
+        ];
+        let post = posting(&legs);
+        world().when(&post).then_posted(&[(0, 1, 100, -100, 100), (1, 2, 60, 40, 60)]);
+        legs.reverse();
+        let post = posting(&legs);
         let refused = Rejection::InsufficientFunds { account: customer(1), available: 0, needed: 60 };
         world().when(&post).then_rejected(refused);
     }
@@ -226,20 +114,19 @@ mod tests {
 
     #[test]
     fn one_to_32_postings() {
-        let mut post = a_post(1, issuance(), customer(1), 1);
-        post.legs = std::iter::repeat_n(post.legs[0], 33).collect();
+        let leg = Leg { debit: issuance(), credit: customer(1), amount: 1 };
+        let post = posting(&[leg; 33]);
         world().when(&post).then_rejected(Rejection::TooManyPostings { count: 33, limit: 32 });
-        post.legs.clear();
-        world().when(&post).then_rejected(Rejection::PostingsMissing);
+        world().when(&posting(&[])).then_rejected(Rejection::PostingsMissing);
     }
 
     #[test]
     fn words_have_their_lengths() {
         let mut post = a_post(1, issuance(), customer(1), 1);
-        post.reference = "é".repeat(201);
+        post.note.reference = "é".repeat(201);
         world().when(&post).then_rejected(Rejection::ReferenceTooLong { limit: 200 });
-        post.reference = "é".repeat(200);
-        post.reason = "".into();
+        post.note.reference = "é".repeat(200);
+        post.note.reason = "".into();
         world().when(&post).then_rejected(Rejection::ReasonOutOfRange { limit: 40 });
     }
 

@@ -1,4 +1,4 @@
-//! The accounts of a partition: 48 bytes a row and about ten in the index.
+//! The accounts of a partition: 80 bytes a row and about ten in the index.
 
 use std::hash::BuildHasher;
 
@@ -8,7 +8,10 @@ use ids::{AccountId, UserId};
 use uuid::Uuid;
 
 use super::Paged;
-use crate::{AccountKind, Posting};
+use crate::{AccountKind, AccountStatus};
+
+/// No lot, no account.
+pub(crate) const NONE: u32 = u32::MAX;
 
 /// One account. Ids are halves of a UUID, so that rows need no padding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,10 +19,20 @@ pub(crate) struct Account {
     pub(crate) id: (u64, u64),
     /// Both halves zero for none.
     pub(crate) owner: (u64, u64),
+    /// Sum of all entries.
     pub(crate) balance: i64,
+    /// Part of the balance that is set aside.
+    pub(crate) held: i64,
+    /// How far below zero it may go.
+    pub(crate) overdraft: i64,
     pub(crate) tenant: u32,
+    /// The lot that is spent first, [`NONE`] for none.
+    pub(crate) first_lot: u32,
     pub(crate) asset: u16,
     pub(crate) kind: AccountKind,
+    pub(crate) status: AccountStatus,
+    /// Whether alerts are set.
+    pub(crate) watched: bool,
 }
 
 /// All accounts of a partition by number, found by tenant and id.
@@ -31,9 +44,23 @@ pub(crate) struct Accounts {
 }
 
 impl Account {
+    pub(crate) fn id(&self) -> AccountId {
+        AccountId::from_uuid(Uuid::from_u64_pair(self.id.0, self.id.1))
+    }
+
     pub(crate) fn owner(&self) -> Option<UserId> {
         let (high, low) = self.owner;
         ((high, low) != (0, 0)).then(|| UserId::from_uuid(Uuid::from_u64_pair(high, low)))
+    }
+
+    /// What it can give: what is posted and not held, and what it may owe.
+    pub(crate) const fn available(&self) -> i64 {
+        self.balance.saturating_sub(self.held).saturating_add(self.overdraft)
+    }
+
+    /// Whether it has not given more than it may.
+    pub(crate) const fn is_covered(&self) -> bool {
+        self.available() >= 0 || self.kind.may_go_below_zero()
     }
 }
 
@@ -44,6 +71,10 @@ impl Accounts {
 
     pub(crate) fn get(&self, number: u32) -> Option<&Account> {
         self.rows.get(number as usize)
+    }
+
+    pub(crate) fn get_mut(&mut self, number: u32) -> Option<&mut Account> {
+        self.rows.get_mut(number as usize)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Account> {
@@ -58,7 +89,7 @@ impl Accounts {
 
     /// Adds a row that is not there yet; none if the partition has no number left.
     pub(crate) fn push(&mut self, row: Account) -> Option<()> {
-        let number = u32::try_from(self.rows.len()).ok()?;
+        let number = u32::try_from(self.rows.len()).ok().filter(|number| *number < NONE)?;
         let hash = self.hasher.hash_one((row.tenant, row.id));
         self.rows.push(row);
         let (rows, hasher) = (&self.rows, &self.hasher);
@@ -66,33 +97,5 @@ impl Accounts {
             |number: &u32| rows.get(*number as usize).map_or(0, |row| hasher.hash_one((row.tenant, row.id)));
         self.index.insert_unique(hash, number, rehash);
         Some(())
-    }
-
-    /// Moves the units of a posting if the result is what the posting says; answers the tenant.
-    pub(crate) fn move_units(&mut self, posting: &Posting) -> Option<u32> {
-        let (debit, credit) = (self.get(posting.debit)?, self.get(posting.credit)?);
-        let given = debit.balance.checked_sub(posting.amount)?;
-        let taken = credit.balance.checked_add(posting.amount)?;
-        let same_kind_of_unit = (debit.tenant, debit.asset) == (credit.tenant, credit.asset);
-        let as_recorded = (given, taken) == (posting.debit_after, posting.credit_after);
-        let allowed = given >= 0 || debit.kind.may_go_below_zero();
-        let sound = posting.amount > 0 && posting.debit != posting.credit;
-        if !(same_kind_of_unit && as_recorded && allowed && sound) {
-            return None;
-        }
-        let tenant = debit.tenant;
-        self.rows.get_mut(posting.debit as usize)?.balance = given;
-        self.rows.get_mut(posting.credit as usize)?.balance = taken;
-        Some(tenant)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_row_takes_48_bytes() {
-        assert_eq!(size_of::<Account>(), 48);
     }
 }

@@ -3,8 +3,9 @@
 //! Ids that say when they were made (UUIDv7 with a time that is not ahead of ours) are kept for a
 //! window of recent operations. What leaves the window raises the horizon, and an unknown id from
 //! before the horizon is refused instead of being taken for new: bounded memory without a silent
-//! double. Ids that say no time (derived from facts, such as the line of an invoice) are kept for
-//! ever, because nothing else could tell a late repetition from a first call.
+//! double. Ids that say no time (derived from facts, such as the line of an invoice) have a window
+//! of their own; once some have left it, an unknown one is taken for new only when the caller has
+//! looked for it in the tables, which remember all of them.
 
 use std::hash::BuildHasher;
 
@@ -28,6 +29,17 @@ pub(crate) struct Seen {
     pub(crate) tenant: u32,
 }
 
+/// What an id that is not remembered may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Novelty {
+    /// Never used before.
+    New,
+    /// Used so long ago that nobody knows.
+    MayBeForgotten,
+    /// The tables know.
+    LookItUp,
+}
+
 /// All remembered operations of a partition.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Operations {
@@ -35,14 +47,20 @@ pub(crate) struct Operations {
     pub(crate) timeless: Paged<Seen>,
     /// Ids whose own time is not after this are no longer all known.
     pub(crate) horizon_ms: i64,
+    /// Ids without a time that were used up to this batch are no longer all known.
+    pub(crate) timeless_horizon: u64,
+    /// The latest own time among them: ids that were ahead of our clock are kept there too.
+    pub(crate) early_ms: i64,
     index: HashTable<u64>,
     hasher: RandomState,
 }
 
 impl Operations {
-    /// A table that remembers nothing, with the given past.
-    pub(crate) fn beginning_after(dropped_pages: usize, horizon_ms: i64) -> Self {
-        Self { recent: Paged::beginning_after(dropped_pages), horizon_ms, ..Self::default() }
+    /// A table that remembers nothing, with so many pages forgotten before.
+    pub(crate) fn beginning_after(recent_pages: usize, timeless_pages: usize) -> Self {
+        let (recent, timeless) =
+            (Paged::beginning_after(recent_pages), Paged::beginning_after(timeless_pages));
+        Self { recent, timeless, ..Self::default() }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -55,10 +73,14 @@ impl Operations {
         self.index.find(self.hasher.hash_one((tenant, id)), same).and_then(|place| self.at(*place))
     }
 
-    /// Whether an unknown id may be an old one that was forgotten.
-    pub(crate) fn may_be_forgotten(&self, operation: OperationId) -> bool {
-        let (high, low) = operation.as_uuid().as_u64_pair();
-        own_time_ms((high, low)).is_some_and(|time| time <= self.horizon_ms)
+    /// What an unknown id may be, given that the caller found it unused up to a batch.
+    pub(crate) fn novelty(&self, operation: OperationId, unseen_through: u64) -> Novelty {
+        match own_time_ms(operation.as_uuid().as_u64_pair()) {
+            Some(time) if time <= self.horizon_ms => Novelty::MayBeForgotten,
+            Some(time) if time > self.early_ms => Novelty::New,
+            _ if self.timeless_horizon > unseen_through => Novelty::LookItUp,
+            _ => Novelty::New,
+        }
     }
 
     /// Records an operation that is not known yet; none if it is.
@@ -79,29 +101,35 @@ impl Operations {
         self.enter(seen, place)
     }
 
-    pub(crate) fn surplus_pages(&self, window: usize) -> u32 {
-        u32::try_from(self.recent.len().saturating_sub(window) / PAGE_ROWS).unwrap_or(u32::MAX)
+    /// How many pages of ids with and without a time are beyond the `window` to be remembered.
+    pub(crate) fn surplus_pages(&self, window: usize) -> (u32, u32) {
+        let surplus =
+            |rows: usize| u32::try_from(rows.saturating_sub(window) / PAGE_ROWS).unwrap_or(u32::MAX);
+        (surplus(self.recent.len()), surplus(self.timeless.len()))
     }
 
-    /// Forgets the oldest pages.
-    pub(crate) fn forget(&mut self, pages: u32) {
-        for page in 0..pages {
+    /// Forgets the oldest pages of ids with and without a time.
+    pub(crate) fn forget(&mut self, (recent, timeless): (u32, u32)) {
+        for _ in 0..recent {
             let first = self.recent.dropped().saturating_mul(PAGE_ROWS);
-            let Some(rows) = self.recent.pop_page() else {
-                debug_assert!(page == pages, "a batch forgets only full pages");
-                return;
-            };
-            for (seen, index) in rows.iter().zip(first..) {
-                self.leave(seen, index);
+            for (seen, index) in self.recent.pop_page().iter().flat_map(|rows| rows.iter()).zip(first..) {
+                self.horizon_ms = self.horizon_ms.max(own_time_ms(seen.id).unwrap_or_default());
+                self.leave(seen, index as u64);
+            }
+        }
+        for _ in 0..timeless {
+            let first = self.timeless.dropped().saturating_mul(PAGE_ROWS);
+            for (seen, index) in self.timeless.pop_page().iter().flat_map(|rows| rows.iter()).zip(first..) {
+                self.timeless_horizon = self.timeless_horizon.max(seen.sequence);
+                self.early_ms = self.early_ms.max(own_time_ms(seen.id).unwrap_or_default());
+                self.leave(seen, index as u64 | TIMELESS);
             }
         }
     }
 
-    fn leave(&mut self, seen: &Seen, index: usize) {
-        self.horizon_ms = self.horizon_ms.max(own_time_ms(seen.id).unwrap_or_default());
+    fn leave(&mut self, seen: &Seen, place: u64) {
         let hash = self.hasher.hash_one((seen.tenant, seen.id));
-        let same = |place: &u64| usize::try_from(*place).is_ok_and(|place| place == index);
-        if let Ok(entry) = self.index.find_entry(hash, same) {
+        if let Ok(entry) = self.index.find_entry(hash, |other| *other == place) {
             entry.remove();
         }
     }
@@ -159,22 +187,29 @@ mod tests {
             operations.record(seen(timed(5_000, number)), 5_000).unwrap();
         }
         operations.record(seen(timed(6_000, 0)), 6_000).unwrap();
-        assert_eq!(operations.surplus_pages(1), 1);
-        operations.forget(1);
+        assert_eq!(operations.surplus_pages(1), (1, 0));
+        operations.forget((1, 0));
         assert!(operations.find(0, timed(5_000, 3)).is_none());
-        assert!(operations.may_be_forgotten(timed(5_000, 3)));
-        assert!(!operations.may_be_forgotten(timed(5_001, 0)));
+        assert_eq!(operations.novelty(timed(5_000, 3), 9), Novelty::MayBeForgotten);
+        assert_eq!(operations.novelty(timed(5_001, 0), 0), Novelty::New);
         assert!(operations.find(0, timed(6_000, 0)).is_some());
     }
 
     #[test]
-    fn an_id_from_the_future_or_without_a_time_is_kept_for_ever() {
+    fn an_id_without_a_time_that_may_be_forgotten_is_looked_up() {
         let mut operations = Operations::default();
-        let derived = OperationId::derived(&["line"]);
+        let derived = |number: usize| OperationId::derived(&[&number.to_string()]);
+        assert_eq!(operations.novelty(derived(0), 0), Novelty::New);
         operations.record(seen(timed(9_000_000, 0)), 5_000).unwrap();
-        operations.record(seen(derived), 5_000).unwrap();
-        assert_eq!((operations.timeless.len(), operations.surplus_pages(0)), (2, 0));
-        assert!(operations.find(0, derived).is_some() && !operations.may_be_forgotten(derived));
+        for number in 0..PAGE_ROWS {
+            operations.record(Seen { sequence: 7, ..seen(derived(number)) }, 5_000).unwrap();
+        }
+        assert_eq!(operations.surplus_pages(1), (0, 1));
+        operations.forget((0, 1));
+        assert!(operations.find(0, derived(3)).is_none());
+        assert_eq!(operations.novelty(derived(3), 6), Novelty::LookItUp);
+        assert_eq!(operations.novelty(derived(3), 7), Novelty::New, "the caller has looked");
+        assert_eq!(operations.novelty(timed(9_000_000, 0), 0), Novelty::LookItUp, "it was ahead of its time");
     }
 
     #[test]

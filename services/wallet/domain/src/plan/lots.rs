@@ -1,0 +1,252 @@
+//! Lots within a plan: which are spent, which are opened.
+//!
+//! Units outside of lots take their turn as if they lay in a lot of general priority that never
+//! expires; what an account may owe comes last of all.
+
+use super::{Plan, Taken};
+use crate::effect::{Allocation, Change, LotMoved, LotOpened};
+use crate::state::{Lot, NONE};
+use crate::{LOT_PRIORITY_GENERAL, LotTerms, Rejection};
+
+/// Where units outside of lots stand among the lots.
+const GENERAL_RANK: (u8, i64) = (LOT_PRIORITY_GENERAL, i64::MAX);
+
+/// A lot as the plan has it.
+pub(super) struct Planned {
+    number: u32,
+    lot: Lot,
+    /// Terms of a lot that the plan itself opens.
+    terms: Option<LotTerms>,
+}
+
+/// The numbers that lots get which the plan opens: those it has emptied first, as the state will do.
+#[derive(Default)]
+pub(super) struct Numbers {
+    emptied: Vec<u32>,
+    taken: usize,
+    opened: u32,
+}
+
+impl Planned {
+    pub(super) const fn known((number, lot): (u32, &Lot)) -> Self {
+        Self { number, lot: *lot, terms: None }
+    }
+}
+
+impl Plan<'_> {
+    /// Takes units in the order in which they are spent; `balance` is that before.
+    pub(super) fn spend(&mut self, place: usize, balance: i64, amount: i64) -> Result<Taken, Rejection> {
+        let mut taken = Taken::new();
+        for part in self.parts(place, balance, amount) {
+            taken.extend(self.leave_lot(place, part, false)?);
+        }
+        Ok(taken)
+    }
+
+    /// Takes what is left of the lot that an operation opened, then units in order.
+    pub(super) fn spend_first(
+        &mut self,
+        place: usize,
+        balance: i64,
+        amount: i64,
+        operation: (u64, u64),
+    ) -> Result<Taken, Rejection> {
+        let own =
+            self.at(place).lots.iter().find(|planned| planned.lot.id == operation && planned.lot.free > 0);
+        let Some((number, free)) = own.map(|planned| (planned.number, planned.lot.free)) else {
+            return self.spend(place, balance, amount);
+        };
+        let first = free.min(amount);
+        let mut taken = self.spend_lot(place, number, first)?;
+        taken.extend(self.spend(place, balance.saturating_sub(first), amount.saturating_sub(first))?);
+        Ok(taken)
+    }
+
+    /// Takes exactly these held units.
+    pub(super) fn spend_held(&mut self, place: usize, held: &[Allocation]) -> Result<Taken, Rejection> {
+        let mut taken = Taken::new();
+        for part in held {
+            taken.extend(self.leave_lot(place, *part, true)?);
+        }
+        Ok(taken)
+    }
+
+    /// Takes free units of exactly this lot.
+    pub(crate) fn spend_lot(&mut self, place: usize, lot: u32, amount: i64) -> Result<Taken, Rejection> {
+        let part = Allocation { lot: lot.saturating_add(1), amount };
+        Ok(self.leave_lot(place, part, false)?.into_iter().collect())
+    }
+
+    /// Number and free units of the lots of a series, in the order in which they are spent.
+    pub(crate) fn lots_of_series(&mut self, place: usize, series: u64) -> Vec<(u32, i64)> {
+        let of_series = self.at(place).lots.iter().filter(|planned| planned.lot.series == series);
+        of_series.map(|planned| (planned.number, planned.lot.free)).filter(|(_, free)| *free > 0).collect()
+    }
+
+    /// Whether the account has lots.
+    pub(crate) fn has_lots(&mut self, place: usize) -> bool {
+        !self.at(place).lots.is_empty()
+    }
+
+    /// Where so many units come from when they are spent in order.
+    pub(crate) fn parts(&mut self, place: usize, balance: i64, amount: i64) -> Vec<Allocation> {
+        let touched = self.at(place);
+        let sum = |units: fn(&Lot) -> i64| {
+            touched.lots.iter().fold(0_i64, |sum, planned| sum.saturating_add(units(&planned.lot)))
+        };
+        let held_outside = touched.row.held.saturating_sub(sum(|lot| lot.held));
+        let mut outside = balance.saturating_sub(sum(Lot::left)).saturating_sub(held_outside).max(0);
+        let (mut parts, mut wanted) = (Vec::new(), amount);
+        let mut put = |lot: u32, free: i64| {
+            let part = free.min(wanted);
+            wanted = wanted.saturating_sub(part);
+            parts.extend((part > 0).then_some(Allocation { lot, amount: part }));
+        };
+        for Planned { number, lot, .. } in &touched.lots {
+            if lot.rank() > GENERAL_RANK {
+                put(0, std::mem::take(&mut outside));
+            }
+            put(number.saturating_add(1), lot.free);
+        }
+        put(0, outside);
+        put(0, i64::MAX);
+        parts
+    }
+
+    /// Units leave a lot; answers on which terms they were. Units outside of lots have none.
+    fn leave_lot(
+        &mut self,
+        place: usize,
+        part: Allocation,
+        from_held: bool,
+    ) -> Result<Option<(LotTerms, i64)>, Rejection> {
+        let Some(number) = part.lot.checked_sub(1) else { return Ok(None) };
+        let (account, planned) = self.lot(place, number)?;
+        let lot = &mut planned.lot;
+        let left = if from_held { &mut lot.held } else { &mut lot.free };
+        *left = left.checked_sub(part.amount).filter(|left| *left >= 0).ok_or(Rejection::PartitionFull)?;
+        let (lot, own) = (*lot, planned.terms.clone());
+        let terms = own.unwrap_or_else(|| self.state.lots.terms(&lot));
+        let (left, leg) = (part.amount, self.leg());
+        let terms_noted = Some((&terms).into());
+        self.note(Change::LotMoved(LotMoved {
+            left,
+            terms: terms_noted,
+            leg,
+            ..moved(account, number, &lot)
+        }));
+        if lot.left() == 0 {
+            self.at(place).lots.retain(|planned| planned.number != number);
+            self.numbers.emptied.push(number);
+        }
+        Ok(Some((terms, part.amount)))
+    }
+
+    /// Sets units of a lot aside, or gives them back when `sign` is below zero.
+    pub(crate) fn hold_lot(&mut self, place: usize, part: Allocation, sign: i64) -> Result<(), Rejection> {
+        let Some(number) = part.lot.checked_sub(1) else { return Ok(()) };
+        let (account, planned) = self.lot(place, number)?;
+        let units = part.amount.saturating_mul(sign);
+        planned.lot.free = planned.lot.free.saturating_sub(units);
+        planned.lot.held = planned.lot.held.saturating_add(units);
+        let moved = moved(account, number, &planned.lot);
+        self.note(Change::LotMoved(moved));
+        Ok(())
+    }
+
+    fn lot(&mut self, place: usize, number: u32) -> Result<(u32, &mut Planned), Rejection> {
+        let touched = self.at(place);
+        let account = touched.number;
+        let planned = touched.lots.iter_mut().find(|planned| planned.number == number);
+        planned.map(|planned| (account, planned)).ok_or(Rejection::PartitionFull)
+    }
+
+    /// Opens lots on a customer account; what the account owed is filled first and is in no lot.
+    pub(super) fn open_lots(
+        &mut self,
+        place: usize,
+        lots: &[(LotTerms, i64)],
+        mut owed: i64,
+    ) -> Result<(), Rejection> {
+        for (terms, amount) in lots {
+            let filled = owed.min(*amount);
+            owed = owed.saturating_sub(filled);
+            let amount = amount.saturating_sub(filled);
+            if amount > 0 {
+                self.open_lot(place, terms, amount)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn open_lot(&mut self, place: usize, terms: &LotTerms, amount: i64) -> Result<(), Rejection> {
+        let number = self.next_number()?;
+        let (id_high, id_low) = self.lot_id();
+        let leg = self.leg();
+        let account = self.at(place).number;
+        let stored = Some(terms.into());
+        self.note(Change::LotOpened(LotOpened {
+            account,
+            lot: number,
+            id_high,
+            id_low,
+            amount,
+            terms: stored,
+            leg,
+        }));
+        let lot = Lot {
+            id: (id_high, id_low),
+            granted: amount,
+            free: amount,
+            held: 0,
+            expires_at_ms: terms.expires_at_ms.unwrap_or(i64::MAX),
+            series: terms.series,
+            account,
+            next: NONE,
+            source: NONE,
+            priority: terms.priority,
+        };
+        let lots = &mut self.at(place).lots;
+        let behind = lots.partition_point(|planned| planned.lot.rank() <= lot.rank());
+        lots.insert(behind, Planned { number, lot, terms: Some(terms.clone()) });
+        Ok(())
+    }
+
+    fn next_number(&mut self) -> Result<u32, Rejection> {
+        if let Some(number) = self.numbers.emptied.pop() {
+            return Ok(number);
+        }
+        let number = self.state.lots.rows.number_after(self.numbers.taken).ok_or(Rejection::PartitionFull)?;
+        self.numbers.taken = self.numbers.taken.saturating_add(1);
+        Ok(number)
+    }
+
+    /// The first lot of an operation has its id, the others one that follows from it.
+    fn lot_id(&mut self) -> (u64, u64) {
+        let nth = self.numbers.opened;
+        self.numbers.opened = nth.saturating_add(1);
+        if nth == 0 {
+            return self.operation.as_uuid().as_u64_pair();
+        }
+        let facts = ["ledger-lot", &self.operation.to_string(), &nth.to_string()];
+        ids::OperationId::derived(&facts).as_uuid().as_u64_pair()
+    }
+
+    fn leg(&self) -> u32 {
+        u32::try_from(self.facts.postings.len()).unwrap_or(u32::MAX)
+    }
+}
+
+fn moved(account: u32, number: u32, lot: &Lot) -> LotMoved {
+    LotMoved {
+        account,
+        lot: number,
+        id_high: lot.id.0,
+        id_low: lot.id.1,
+        left: 0,
+        free: lot.free,
+        held: lot.held,
+        terms: None,
+        leg: 0,
+    }
+}
