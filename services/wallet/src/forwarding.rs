@@ -15,6 +15,8 @@
 
 mod call;
 mod owners;
+#[cfg(test)]
+mod tests;
 
 use std::convert::Infallible;
 use std::pin::Pin;

@@ -21,7 +21,7 @@ const LOOK: &str = "
 SELECT place.partition, lease.owner, lease.address, lease.epoch,
     greatest(0, extract(epoch FROM lease.expires_at - clock_timestamp()) * 1000)::bigint AS lease_milliseconds,
     CASE WHEN lease.heir_until > clock_timestamp() THEN lease.heir END AS heir,
-    coalesce((SELECT max(sequence) FROM journal WHERE partition = place.partition), 0) AS last_sequence,
+    (SELECT max(sequence) FROM journal WHERE partition = place.partition) AS last_sequence,
     coalesce((SELECT projected FROM ledger_progress WHERE partition = place.partition), 0) AS projected_sequence,
     (SELECT max(sequence) FROM journal_snapshots WHERE partition = place.partition) AS snapshot_sequence
 FROM ledger_layout
@@ -44,8 +44,8 @@ pub struct Partition {
     pub lease_milliseconds: Option<i64>,
     /// Who shall have it next.
     pub heir: Option<String>,
-    /// The last batch in the journal.
-    pub last_sequence: i64,
+    /// The last batch in the journal, if it is in this database.
+    pub last_sequence: Option<i64>,
     /// The last batch whose entries are in the tables.
     pub projected_sequence: i64,
     /// The batch of the newest snapshot.
@@ -76,8 +76,8 @@ impl Partition {
 
     /// How many batches the entries are behind the journal.
     #[must_use]
-    pub fn lag(&self) -> i64 {
-        self.last_sequence.saturating_sub(self.projected_sequence).max(0)
+    pub fn lag(&self) -> Option<i64> {
+        self.last_sequence.map(|last| last.saturating_sub(self.projected_sequence).max(0))
     }
 }
 

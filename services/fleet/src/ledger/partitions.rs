@@ -116,9 +116,9 @@ fn row(found: &Partition) -> Vec<String> {
         number(found.epoch),
         lease,
         dash(found.heir.as_deref().unwrap_or_default()),
-        found.last_sequence.to_string(),
+        number(found.last_sequence),
         found.projected_sequence.to_string(),
-        found.lag().to_string(),
+        number(found.lag()),
         number(found.snapshot_sequence),
     ]
 }
