@@ -7,7 +7,7 @@ use crate::{Chain, Claim, Holder, Journal, JournalError, Lease, Row, Snapshot};
 
 const LONG: Duration = Duration::from_secs(60);
 
-/// Runs the whole suite; uses partitions 0 to 6.
+/// Runs the whole suite; uses partitions 0 to 11.
 pub async fn all<J: Journal>(journal: &J) {
     rows_are_kept_in_order(journal, 0).await;
     a_number_is_given_once(journal, 1).await;
@@ -16,6 +16,11 @@ pub async fn all<J: Journal>(journal: &J) {
     a_lease_is_held_until_it_expires(journal, 4).await;
     a_repeated_append_settles_what_happened(journal, 5).await;
     the_newest_snapshot_is_found(journal, 6).await;
+    large_batches_pass(journal, 7).await;
+    many_rows_are_read_in_pages(journal, 8).await;
+    of_two_appenders_one_wins(journal, 9).await;
+    a_stale_epoch_is_refused_before_its_successor_appends(journal, 10).await;
+    nobody_waits_for_rows_that_are_not_there(journal, 11).await;
 }
 
 /// Somebody.
@@ -131,6 +136,126 @@ pub async fn the_newest_snapshot_is_found<J: Journal>(journal: &J, partition: u1
         journal.save_snapshot(lease, &snapshot).await.unwrap();
         assert!(journal.latest_snapshot(partition).await.unwrap() == Some(snapshot), "{size} bytes");
     }
+}
+
+/// Batches of the size that a full batch of operations has.
+pub async fn large_batches_pass<J: Journal>(journal: &J, partition: u16) {
+    let lease = lease(journal, partition, "a").await;
+    let mut chain = Chain::start(partition);
+    let rows: Vec<Row> = (0..4).map(|_| chain.seal(lease.epoch, noise(1_500_000))).collect();
+    for row in &rows {
+        journal.append(lease, row).await.unwrap();
+    }
+    assert!(journal.read(partition, 0, 32).await.unwrap() == rows, "they come back as they were");
+}
+
+/// Rows are found by their numbers, whoever appended them and however often the owner changed.
+pub async fn many_rows_are_read_in_pages<J: Journal>(journal: &J, partition: u16) {
+    let (mut chain, mut rows) = (Chain::start(partition), Vec::new());
+    for turn in 0..8 {
+        let mut present = lease(journal, partition, "a").await;
+        for _ in 0..turn * turn {
+            present = lease(journal, partition, "a").await; // came and went without an append
+        }
+        for size in 0..turn * 4 {
+            let row = chain.seal(present.epoch, noise(size));
+            journal.append(present, &row).await.unwrap();
+            rows.push(row);
+        }
+    }
+    let mut read: Vec<Row> = Vec::new();
+    loop {
+        let page = journal.read(partition, read.len() as u64, 7).await.unwrap();
+        assert!(page.len() <= 7);
+        if page.is_empty() {
+            break;
+        }
+        read.extend(page);
+    }
+    assert_eq!(read, rows);
+    for after in (0..rows.len()).rev().step_by(5) {
+        assert_eq!(journal.read(partition, after as u64, 1).await.unwrap(), rows[after..=after]);
+    }
+    assert_eq!(journal.read(partition, 5, 0).await.unwrap(), []);
+}
+
+/// Two appends of one number at the same time: one is in, the other is told so.
+pub async fn of_two_appenders_one_wins<J: Journal>(journal: &J, partition: u16) {
+    let lease = lease(journal, partition, "a").await;
+    let mut chain = Chain::start(partition);
+    for _ in 0..20 {
+        let [one, other] = [b"one", b"two"].map(|content| {
+            let mut end = chain;
+            end.seal(lease.epoch, content.to_vec())
+        });
+        let outcomes = tokio::join!(journal.append(lease, &one), journal.append(lease, &other));
+        let won = match outcomes {
+            (Ok(()), Err(JournalError::Taken { .. })) => one,
+            (Err(JournalError::Taken { .. }), Ok(())) => other,
+            both => panic!("{both:?}"),
+        };
+        let there = journal.read(partition, won.sequence - 1, 9).await.unwrap();
+        assert_eq!(there, std::slice::from_ref(&won));
+        chain.follow(&won).unwrap();
+    }
+}
+
+/// A takeover alone shuts out whoever wrote before.
+pub async fn a_stale_epoch_is_refused_before_its_successor_appends<J: Journal>(journal: &J, partition: u16) {
+    let first = lease(journal, partition, "a").await;
+    let mut chain = Chain::start(partition);
+    let one = chain.seal(first.epoch, b"one".to_vec());
+    let second = lease(journal, partition, "a").await;
+    let refused = journal.append(first, &one).await.unwrap_err();
+    assert!(matches!(refused, JournalError::Fenced { .. }), "{refused:?}");
+    assert_eq!(journal.read(partition, 0, 9).await.unwrap(), []);
+    let one = Row { epoch: second.epoch, ..one };
+    journal.append(second, &one).await.unwrap();
+    let third = lease(journal, partition, "a").await;
+    for row in [&one, &chain.seal(second.epoch, b"two".to_vec())] {
+        let refused = journal.append(second, row).await.unwrap_err();
+        assert!(matches!(refused, JournalError::Fenced { .. }), "{refused:?}");
+    }
+    assert_eq!(journal.read(partition, 0, 9).await.unwrap(), [one]);
+    journal.renew(third, LONG).await.unwrap();
+}
+
+/// A partition without rows, and the place behind the last row.
+pub async fn nobody_waits_for_rows_that_are_not_there<J: Journal>(journal: &J, partition: u16) {
+    assert_eq!(journal.read(partition, 0, 9).await.unwrap(), []);
+    assert_eq!(journal.read(partition, 1_000, 9).await.unwrap(), []);
+    let lease = lease(journal, partition, "a").await;
+    assert_eq!(journal.read(partition, 0, 9).await.unwrap(), []);
+    let row = Chain::start(partition).seal(lease.epoch, b"one".to_vec());
+    journal.append(lease, &row).await.unwrap();
+    assert_eq!(journal.read(partition, 1, 9).await.unwrap(), []);
+    assert_eq!(journal.read(partition, 1_000, 9).await.unwrap(), []);
+}
+
+/// Repeats an append whose outcome is unknown until it is known, as the engine does. `trouble` may
+/// befall the first attempts; afterwards the row is there once, and the next one can follow.
+pub async fn an_append_is_settled_by_repeating_it<J: Journal>(
+    journal: &J,
+    lease: Lease,
+    chain: &mut Chain,
+    trouble: &str,
+) {
+    let before = chain.sequence();
+    let row = chain.seal(lease.epoch, trouble.as_bytes().to_vec());
+    let mut unknown = 0;
+    let settled = loop {
+        match journal.append(lease, &row).await {
+            Err(JournalError::Unavailable(_)) if unknown < 200 => unknown += 1,
+            settled => break settled,
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    assert!(unknown > 0, "{trouble} left the outcome known");
+    match settled {
+        Ok(()) | Err(JournalError::Taken { .. }) => {}
+        other => panic!("after {trouble}: {other:?}"),
+    }
+    assert_eq!(journal.read(lease.partition, before, 9).await.unwrap(), [row], "after {trouble}");
 }
 
 #[allow(clippy::cast_possible_truncation, reason = "any bytes will do")]

@@ -1,7 +1,7 @@
 //! Every journal under the same suite.
 #![allow(clippy::unwrap_used)]
 
-use journal::conformance::{all, lease};
+use journal::conformance::{all, an_append_is_settled_by_repeating_it, lease};
 use journal::{Chain, Journal as _, JournalError, MemoryJournal, Mishap, PostgresJournal};
 use sqlx::migrate::Migrator;
 
@@ -34,6 +34,34 @@ async fn mishaps_leave_the_outcome_unknown() {
         assert!(matches!(unknown, JournalError::Unavailable(_)), "{unknown:?}");
         assert_eq!(journal.read(0, 0, 9).await.unwrap().len(), appended);
     }
+}
+
+#[tokio::test]
+async fn an_append_to_memory_is_settled_whatever_became_of_the_first_attempt() {
+    let journal = MemoryJournal::default();
+    let lease = lease(&journal, 0, "a").await;
+    let mut chain = Chain::start(0);
+    for mishap in [Mishap::Lost, Mishap::AnswerLost] {
+        journal.order([mishap]);
+        an_append_is_settled_by_repeating_it(&journal, lease, &mut chain, &format!("{mishap:?}")).await;
+    }
+}
+
+/// The table is locked for longer than an append waits: the first attempt goes in behind its back.
+#[tokio::test]
+async fn an_append_to_postgres_that_goes_in_after_its_time_is_settled() {
+    let (database, journal) = database().await;
+    let lease = lease(&journal, 0, "a").await;
+    let mut chain = Chain::start(0);
+    journal.append(lease, &chain.seal(lease.epoch, b"one".to_vec())).await.unwrap();
+    let mut locked = database.superuser("wallet").begin().await.unwrap();
+    sqlx::query("LOCK TABLE journal IN EXCLUSIVE MODE").execute(&mut *locked).await.unwrap();
+    let unlocking = async {
+        tokio::time::sleep(std::time::Duration::from_millis(5_200)).await;
+        locked.commit().await.unwrap();
+    };
+    let settling = an_append_is_settled_by_repeating_it(&journal, lease, &mut chain, "a lock");
+    tokio::join!(settling, unlocking);
 }
 
 #[tokio::test]
