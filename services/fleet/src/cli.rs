@@ -93,6 +93,8 @@ enum SeedCommand {
 /// Does what the arguments say.
 #[must_use]
 pub fn run(arguments: Arguments) -> ExitCode {
+    // The KurrentDB client brings a second TLS provider; with two, there is no default unless it is said.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let config = match runtime::config::load::<Config>(arguments.config.as_deref(), std::env::vars()) {
         Ok(config) => config,
         Err(fault) => return refuse(&fault, EXIT_CONFIGURATION),

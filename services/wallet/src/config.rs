@@ -3,15 +3,33 @@
 use std::time::Duration;
 
 use fault::Fault;
+use runtime::config::Secret;
 use serde::{Deserialize, Serialize};
 
 /// Most partitions an installation can have.
 pub const PARTITIONS_MAX: u16 = 16;
 
+/// Where the batches of the ledger are kept.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum JournalKind {
+    /// In the wallet's own database.
+    #[default]
+    Postgres,
+    /// In KurrentDB; leases and snapshots stay in the wallet's own database.
+    KurrentDb,
+}
+
 /// Settings of the wallet.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
+    /// Where the ledger's batches are kept, `postgres` or `kurrentdb`; not to be changed later.
+    pub journal: JournalKind,
+    /// Address of KurrentDB, `kurrentdb://user:password@host:2113?tls=true`.
+    pub kurrentdb_url: Secret,
+    /// Beginning of the names of the streams in KurrentDB; one installation each.
+    pub kurrentdb_stream_prefix: String,
     /// Partitions of the ledger; fixed when the first process starts on an empty database.
     pub partitions: u16,
     /// Name of this process among the replicas, which no two may share; empty makes one up at every
@@ -45,6 +63,9 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
+            journal: JournalKind::default(),
+            kurrentdb_url: Secret::default(),
+            kurrentdb_stream_prefix: "vbwd-ledger".to_owned(),
             partitions: 4,
             owner: String::new(),
             address: String::new(),
@@ -67,7 +88,10 @@ impl Config {
     /// # Errors
     /// Invalid input naming every setting that is out of range.
     pub fn validate(&self) -> fault::Result<()> {
+        let kurrentdb = self.journal == JournalKind::KurrentDb;
         let rules = [
+            ("kurrentdb_url", !kurrentdb || !self.kurrentdb_url.is_empty()),
+            ("kurrentdb_stream_prefix", !kurrentdb || !self.kurrentdb_stream_prefix.is_empty()),
             ("partitions", (1..=PARTITIONS_MAX).contains(&self.partitions)),
             ("address", self.address.is_empty() || is_address(&self.address)),
             ("lease_milliseconds", (300..=600_000).contains(&self.lease_milliseconds)),
@@ -121,6 +145,8 @@ mod tests {
         assert!(Config::default().validate().is_ok());
         let config = Config { partitions: 0, ..Config::default() };
         assert_eq!(config.validate().unwrap_err().violations()[0].pointer, "/wallet/partitions");
+        let config = Config { journal: JournalKind::KurrentDb, ..Config::default() };
+        assert_eq!(config.validate().unwrap_err().violations()[0].pointer, "/wallet/kurrentdb_url");
         for (address, is_valid) in
             [("http://10.0.0.7:7101", true), ("10.0.0.7:7101", false), ("wallet", false)]
         {

@@ -23,8 +23,9 @@ mod store;
 
 use std::sync::Arc;
 
-use journal::PostgresJournal;
+use journal::{AnyJournal, PostgresJournal};
 use runtime::{Platform, Role, Service};
+use secrecy::ExposeSecret as _;
 use sqlx::migrate::Migrator;
 
 use bundles::Catalogue;
@@ -71,7 +72,7 @@ const PARTITIONS: [(&str, &str); config::PARTITIONS_MAX as usize] = [
 pub async fn service(platform: &Platform, config: Config) -> fault::Result<Service> {
     config.validate()?;
     let store = Store::new(platform.pool(NAME)?);
-    let journal = journal(&store);
+    let journal = chosen_journal(&config, &store)?;
     let ledger = Ledger::new(config, Arc::clone(&platform.clock));
     store.settle_layout(ledger.partitions()).await?;
     ledger.announce(platform.readiness.latch("wallet.ledger"));
@@ -88,14 +89,14 @@ pub async fn service(platform: &Platform, config: Config) -> fault::Result<Servi
     Ok(Service { name: NAME, routes: grpc::routes(parts), roles })
 }
 
-fn roles(platform: &Platform, ledger: &Ledger, journal: &PostgresJournal, store: &Store) -> Vec<Role> {
+fn roles(platform: &Platform, ledger: &Ledger, journal: &AnyJournal, store: &Store) -> Vec<Role> {
     let (bus, outbox) = (platform.bus(), (ledger.clone(), journal.clone(), store.clone()));
     let mut roles = vec![Role::task("relay", move |drain| {
         let (ledger, journal, store) = outbox.clone();
         bus::run_relay(bus.clone(), LedgerOutbox::new(ledger, journal, store), drain)
     })];
     roles.push(Role::task("membership", {
-        let (ledger, placement) = (ledger.clone(), journal.placement());
+        let (ledger, placement) = (ledger.clone(), self::journal(store).placement());
         move |drain| run_membership(ledger.clone(), placement.clone(), drain)
     }));
     for ((owning, projecting), partition) in PARTITIONS.into_iter().zip(0..ledger.partitions()) {
@@ -122,11 +123,28 @@ pub fn migrations() -> Migrator {
 ///
 /// # Errors
 /// When the settings are out of range or the database's address is malformed.
-pub fn outbox(platform: &Platform, config: &Config) -> fault::Result<LedgerOutbox<PostgresJournal>> {
+pub fn outbox(platform: &Platform, config: &Config) -> fault::Result<LedgerOutbox<AnyJournal>> {
     config.validate()?;
     let store = Store::new(platform.pool(NAME)?);
     let ledger = Ledger::new(config.clone(), Arc::clone(&platform.clock));
-    Ok(LedgerOutbox::new(ledger, journal(&store), store))
+    Ok(LedgerOutbox::new(ledger, chosen_journal(config, &store)?, store))
+}
+
+/// The journal that the settings name.
+///
+/// # Errors
+/// When they name a KurrentDB that cannot be used: the address is malformed, or the client is not in
+/// this program.
+pub fn chosen_journal(config: &Config, store: &Store) -> fault::Result<AnyJournal> {
+    let leases = journal(store);
+    if config.journal == config::JournalKind::Postgres {
+        return Ok(AnyJournal::Postgres(leases));
+    }
+    let (address, prefix) = (config.kurrentdb_url.expose().expose_secret(), &config.kurrentdb_stream_prefix);
+    AnyJournal::kurrentdb(address, prefix, leases).map_err(|unusable| {
+        let pointer = "/wallet/kurrentdb_url";
+        fault::Fault::invalid(pointer, "unusable", format!("KurrentDB cannot be used: {unusable}."))
+    })
 }
 
 /// The journal in this store's database.

@@ -5,6 +5,7 @@ mod api;
 mod crash;
 mod engine;
 mod fixtures;
+mod kurrent;
 mod ownership;
 mod reads;
 mod relay;
