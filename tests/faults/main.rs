@@ -6,5 +6,6 @@
 mod harness;
 
 mod crashes;
+mod ledger_ownership;
 mod outages;
 mod webhooks;

@@ -88,7 +88,7 @@ impl Drop for Processes {
 }
 
 /// The configuration as the environment of a process.
-fn variables(config: &Config) -> BTreeMap<String, String> {
+pub fn variables(config: &Config) -> BTreeMap<String, String> {
     let mut variables = BTreeMap::from([
         ("VBWD_ENVIRONMENT".to_owned(), "test".to_owned()),
         ("VBWD_DATABASE_URL".to_owned(), secret(&config.database.url)),

@@ -28,7 +28,7 @@ use auth::Caller;
 use fault::Fault;
 use http::HeaderValue;
 use journal::Holder;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 use tonic::Status;
 use tonic::body::Body;
 use tonic::server::NamedService;
@@ -47,7 +47,7 @@ const FORWARDED_BY: &str = "vbwd-ledger-forwarded-by";
 /// Most tries of one call.
 const TRIES_MAX: u32 = 30;
 const PAUSE_MIN: Duration = Duration::from_millis(10);
-const PAUSE_MAX: Duration = Duration::from_millis(250);
+const PAUSE_MAX: Duration = Duration::from_millis(500);
 /// How long an owner that gave the partition up may still take to answer what it had.
 const FAREWELL: Duration = Duration::from_millis(500);
 /// Answers after which the same call may be sent again, here or elsewhere.
@@ -153,9 +153,10 @@ impl Forwarding {
     {
         let (mut pause, mut tries) = (PAUSE_MIN, 1);
         loop {
-            let answer = match self.ledger.served_by(partition, deadline).await {
+            let served = self.ledger.served_by(partition, deadline).await;
+            let answer = match &served {
                 Served::Elsewhere(owner) if !owner.address.is_empty() => {
-                    self.forward(partition, &owner, call).await
+                    self.forward(partition, owner, call).await
                 }
                 // Without an address there is nowhere to send it; the handler says so.
                 Served::Elsewhere(_) => return local(inner, call.request()).await,
@@ -166,20 +167,21 @@ impl Forwarding {
                 return answer;
             }
             self.ledger.look_again(partition);
-            sleep(pause).await;
+            // Whether somebody else serves it now or the pause is over: try again.
+            let _ = timeout(pause, self.ledger.changed_from(partition, &served)).await;
             (pause, tries) = ((pause * 2).min(PAUSE_MAX), tries + 1);
         }
     }
 
     /// Sends a call to the owner and takes the answer, unless the owner has lost the partition and
     /// stays silent.
-    async fn forward(&self, partition: u16, owner: &Holder, call: &Call) -> HttpResponse {
+    async fn forward(&self, partition: u16, owner: &Arc<Holder>, call: &Call) -> HttpResponse {
         let sending = async {
             let answer = self.owners.send(&owner.address, self.marked(call.request())).await?;
             if call.streams_back { Ok(answer) } else { whole(answer).await }
         };
         let lost = async {
-            self.ledger.moved_from(partition, owner).await;
+            self.ledger.changed_from(partition, &Served::Elsewhere(Arc::clone(owner))).await;
             sleep(FAREWELL).await;
             Fault::unavailable("ledger_not_served_here", "the owner was replaced and did not answer")
         };

@@ -196,9 +196,10 @@ impl Partitions {
             .ok_or_else(|| Fault::not_found("owner").with_fact("owner", owner).with_fact("alive are", known))
     }
 
+    /// How many partitions nobody else has taken since `owner` had them.
     async fn owned_by(&self, owner: &str) -> fault::Result<usize> {
         let all = self.look().await?;
-        Ok(all.iter().filter(|found| found.present_owner() == Some(owner)).count())
+        Ok(all.iter().filter(|found| found.owner.as_deref() == Some(owner)).count())
     }
 }
 

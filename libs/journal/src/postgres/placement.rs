@@ -139,9 +139,11 @@ fn wish((partition, inherits, ready): (i32, bool, bool)) -> Option<(u16, Wish)> 
     Some((u16::try_from(partition).ok()?, wish))
 }
 
+/// Signs of life need not survive a crash of the database, so they do not wait for its disk.
 const ALIVE: &str = "
 INSERT INTO journal_owners (owner, address, expires_at)
-VALUES ($1, $2, clock_timestamp() + make_interval(secs => $3))
+SELECT $1, $2, clock_timestamp() + make_interval(secs => $3)
+FROM set_config('synchronous_commit', 'off', true)
 ON CONFLICT (owner) DO UPDATE SET address = excluded.address, expires_at = excluded.expires_at
 RETURNING drained_at IS NOT NULL";
 
@@ -158,6 +160,7 @@ WHERE lease.owner = $1 AND lease.expires_at > clock_timestamp() AND others.place
 
 const PROMISE: &str = "
 UPDATE journal_leases SET heir_ready_until = clock_timestamp() + make_interval(secs => $3)
+FROM set_config('synchronous_commit', 'off', true)
 WHERE heir = $1 AND heir_until > clock_timestamp() AND partition = ANY($2)";
 
 const WISHES: &str = "

@@ -40,12 +40,14 @@ impl Validity {
 }
 
 /// Renews the lease for ever; ends when it is lost. While the journal cannot be reached it keeps
-/// trying: nobody else can take the lease then either, and reads stop by themselves.
+/// trying: nobody else can take the lease then either, and reads stop by themselves. A renewal that
+/// stays without an answer is not waited for until the lease is over.
 pub(crate) async fn keep<J: Journal>(journal: &J, lease: Lease, ttl: Duration, validity: &Validity) {
     loop {
         tokio::time::sleep(ttl / 4).await;
         let asked = Instant::now();
-        match journal.renew(lease, ttl).await {
+        let renewed = tokio::time::timeout(ttl / 3, journal.renew(lease, ttl)).await;
+        match renewed.unwrap_or_else(|late| Err(JournalError::unavailable(late))) {
             Ok(()) => validity.prolong(asked, ttl),
             Err(JournalError::Fenced { .. }) => return,
             Err(error) => {

@@ -60,11 +60,11 @@ impl Ledger {
         }
     }
 
-    /// Ends when a partition is not served by `owner` any more, as far as this process knows.
-    pub(crate) async fn moved_from(&self, partition: u16, owner: &Holder) {
+    /// Ends when a partition is served by somebody else than `before`, as far as this process knows.
+    pub(crate) async fn changed_from(&self, partition: u16, before: &Served) {
         let Ok(slot) = self.slot(partition) else { return };
         let mut changed = slot.changed.subscribe();
-        while matches!(self.served(partition), Served::Elsewhere(other) if *other == *owner) {
+        while self.served(partition) == *before {
             if changed.changed().await.is_err() {
                 return;
             }

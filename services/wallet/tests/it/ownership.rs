@@ -58,7 +58,7 @@ impl Fleet {
         let config = wallet::Config {
             owner: owner.to_owned(),
             address: format!("http://{listen}"),
-            lease_milliseconds: 600,
+            lease_milliseconds: 1_500,
             ..wallet::Config::default()
         };
         let service = wallet::service(&platform, config).await.unwrap();
@@ -67,6 +67,7 @@ impl Fleet {
             runtime::serve_grpc(wallet::NAME, listen, routes.clone(), guard.clone(), drain)
         });
         platform.install(service);
+        listening(listen).await;
         let channel = Channel::from_shared(format!("http://{listen}")).unwrap().connect_lazy();
         Replica { platform, ledger: LedgerServiceClient::new(channel) }
     }
@@ -136,6 +137,12 @@ fn call<M>(tenant: TenantId, message: M) -> Request<M> {
     request
 }
 
+async fn listening(address: SocketAddr) {
+    while tokio::net::TcpStream::connect(address).await.is_err() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
 fn free_address() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
@@ -190,9 +197,11 @@ async fn partitions_move_and_drain_under_load_without_a_failed_call() {
         for partition in 0..4 {
             fleet.partitions.move_to(partition, "b", PATIENCE).await.unwrap();
         }
-        assert_eq!(fleet.partitions.drain("b", PATIENCE).await.unwrap(), 4);
-        fleet.partitions.undrain("b").await.unwrap();
-        assert_eq!(fleet.partitions.drain("a", PATIENCE).await.unwrap(), 4);
+        for (drained, other) in [("b", "a"), ("a", "b")] {
+            fleet.partitions.drain(drained, PATIENCE).await.unwrap();
+            assert_eq!(fleet.owners().await, [other; 4]);
+            fleet.partitions.undrain(drained).await.unwrap();
+        }
         over.store(true, Ordering::Relaxed);
     };
     let (posted, ()) = tokio::join!(join_all(tenants.iter().map(client)), steering);
