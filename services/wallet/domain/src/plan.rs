@@ -12,7 +12,7 @@ use ids::{AccountId, OperationId};
 use smallvec::SmallVec;
 
 use crate::effect::{Change, Effect, HoldReduced};
-use crate::state::{Account, Books, Hold, NONE, PartitionState};
+use crate::state::{Account, Books, Hold, NONE, PartitionState, Watch};
 use crate::{AccountKind, AccountStatus, Asset, Kind, Posting, Rejection};
 pub(crate) use units::{Credit, Debit, Taken};
 
@@ -40,6 +40,8 @@ pub(crate) struct Plan<'a> {
     facts: Facts,
     touched: SmallVec<[Touched; 2]>,
     numbers: lots::Numbers,
+    /// Thresholds that the operation itself has changed, with their account.
+    watch: Option<(u32, Watch)>,
 }
 
 /// An account as the plan has it.
@@ -58,7 +60,14 @@ impl<'a> Plan<'a> {
         (tenant, at_ms, body): (u32, i64, u64),
     ) -> Self {
         let facts = Facts { kind, tenant, at_ms, body, postings: SmallVec::new(), effects: Vec::new() };
-        Self { state, operation, facts, touched: SmallVec::new(), numbers: lots::Numbers::default() }
+        Self {
+            state,
+            operation,
+            facts,
+            touched: SmallVec::new(),
+            numbers: lots::Numbers::default(),
+            watch: None,
+        }
     }
 
     /// What the operation comes to.
@@ -72,10 +81,6 @@ impl<'a> Plan<'a> {
 
     pub(crate) fn tenant(&self) -> u32 {
         self.facts.tenant
-    }
-
-    pub(crate) fn kind(&self) -> Kind {
-        self.facts.kind
     }
 
     pub(crate) fn note(&mut self, change: Change) {

@@ -11,7 +11,7 @@ use ids::TenantId;
 use prost::Message;
 use uuid::Uuid;
 
-use crate::state::{Accounts, Books, Holds, Lots, Names, Operations, Slab};
+use crate::state::{Account, Accounts, Books, Holds, Lots, Names, Operations, Slab};
 use crate::{Asset, PartitionState, stored};
 use rows::{ACCOUNT_BYTES, LOT_BYTES, SEEN_BYTES};
 
@@ -140,7 +140,7 @@ fn restore(snapshot: &Snapshot) -> Option<PartitionState> {
     for row in snapshot.accounts.chunks(ACCOUNT_BYTES) {
         accounts.push(rows::read_account(row)?)?;
     }
-    Some(PartitionState {
+    let state = PartitionState {
         sequence: snapshot.sequence,
         at_ms: snapshot.at_ms,
         books: snapshot.books.iter().map(restore_books).collect::<Option<_>>()?,
@@ -151,7 +151,30 @@ fn restore(snapshot: &Snapshot) -> Option<PartitionState> {
         holds: restore_holds(snapshot)?,
         counters: snapshot.counters.as_ref()?.read()?,
         operations: restore_operations(snapshot)?,
-    })
+    };
+    is_sound(&state).then_some(state)
+}
+
+/// Whether rows point to rows that are there, and every lot is in the list of its account once.
+fn is_sound(state: &PartitionState) -> bool {
+    let (lots, holds) = (&state.lots, &state.holds);
+    let known = |row: &Account| {
+        state.tenants.get(row.tenant).is_some() && state.assets.get(u32::from(row.asset)).is_some()
+    };
+    let mut listed: usize = 0;
+    for (number, row) in (0_u32..).zip(state.accounts.iter()) {
+        let room = lots.rows.len().saturating_sub(listed).saturating_add(1);
+        let mut list = lots.from(row.first_lot).take(room);
+        let own = list
+            .try_fold(listed, |count, (_, lot)| (lot.account == number).then_some(count.saturating_add(1)));
+        let Some(count) = own else { return false };
+        listed = count;
+    }
+    state.books.len() == state.tenants.len()
+        && state.accounts.iter().all(known)
+        && listed == lots.rows.len()
+        && lots.rows.iter().all(|(_, lot)| lots.sources.get(lot.source).is_some())
+        && holds.rows.iter().all(|(_, hold)| state.accounts.get(hold.account).is_some())
 }
 
 fn restore_books(books: &tables::StoredBooks) -> Option<Books> {

@@ -28,9 +28,12 @@ pub(crate) use names::Names;
 pub(crate) use operations::{Novelty, Operations, Seen};
 pub(crate) use paged::{PAGE_ROWS, Paged};
 pub(crate) use slab::Slab;
-pub use views::{AccountView, HoldView, LotView, UsageView};
+pub use views::{AccountView, HoldView, LotView, TrialLine, UsageView};
 
 use crate::{AccountKind, AccountStatus, Asset, Batch, Opening, Posting};
+
+/// How often what is no longer needed is looked for.
+const DAY_MS: i64 = 24 * 3_600 * 1_000;
 
 /// The state of one partition after some batch.
 #[derive(Debug, Clone, Default)]
@@ -144,10 +147,11 @@ impl PartitionState {
         if self.sequence.checked_add(1) != Some(sequence) {
             return Err(Broken::OutOfSequence { last: self.sequence, found: sequence });
         }
+        let day_before = self.at_ms.div_euclid(DAY_MS);
         (self.sequence, self.at_ms) = (sequence, self.at_ms.max(at_ms));
         self.operations.forget(forget);
-        if !self.counters.undone.is_empty() {
-            self.counters.forget_undone(self.at_ms.saturating_sub(REVERSIBLE_MS));
+        if self.at_ms.div_euclid(DAY_MS) != day_before {
+            self.counters.forget_undone(&self.books);
         }
         Ok(())
     }

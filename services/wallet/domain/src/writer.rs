@@ -114,7 +114,7 @@ impl Writer {
                 let outcome = outcome(&facts.postings, &facts.effects);
                 let (tenant, recorded) = (facts.tenant, draft.record(request, command, facts));
                 self.state.apply_operation(at_ms, recorded)?;
-                self.agenda.follow(tenant, recorded);
+                self.agenda.follow(&self.state, tenant, recorded);
                 Ok(Answer { sequence: self.state.sequence(), repeated: false, outcome })
             }
         }
@@ -140,7 +140,7 @@ impl Writer {
             };
             let outcome = self.expire(request, &command, breakage, now_ms);
             match outcome {
-                Ok(_) => expired = expired.saturating_add(1),
+                Ok(answer) => expired = expired.saturating_add(usize::from(!answer.repeated)),
                 Err(Refused::Broken(broken)) => return Err(broken),
                 Err(Refused::Rejected(_)) => {}
             }

@@ -57,11 +57,6 @@ impl LotTerms {
     pub fn series(name: &str) -> u64 {
         if name.is_empty() { 0 } else { twox_hash::XxHash3_64::oneshot(name.as_bytes()).max(1) }
     }
-
-    /// By what lots are ordered for spending: priority, then expiry.
-    pub(crate) fn rank(&self) -> (u8, i64) {
-        (self.priority, self.expires_at_ms.unwrap_or(i64::MAX))
-    }
 }
 
 impl RollOver {

@@ -31,12 +31,12 @@ pub(super) fn take(
     let released = if release_rest { rest } else { 0 };
     plan.reduce_hold((number, hold), amount, released)?;
     let (captured, rest) = portions(hold.allocations.iter().copied(), amount);
-    if released > 0 {
-        let place = plan.touch(hold.account)?;
-        rest.into_iter().try_for_each(|part| plan.hold_lot(place, part, -1))?;
-    }
     if amount > 0 {
         plan.shift(hold.account, hold.credit, amount, &Debit::Held(&captured), &Credit::AsTaken)?;
     }
-    Ok(())
+    if released == 0 {
+        return Ok(());
+    }
+    let place = plan.touch(hold.account)?;
+    rest.into_iter().rev().try_for_each(|part| plan.free_lot(place, part))
 }

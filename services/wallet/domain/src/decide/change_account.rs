@@ -21,6 +21,9 @@ pub(super) fn change_account(plan: &mut Plan<'_>, command: &ChangeAccount) -> Re
         AccountChange::Overdraft(most) => overdraft = allowed(&row, most)?,
         AccountChange::Alerts(wanted) => alerts = checked(&row, wanted)?,
     }
+    let changed = plan.row(place);
+    (changed.status, changed.overdraft) = (status, overdraft);
+    plan.set_alerts(place, alerts);
     plan.note(Change::AccountChanged(AccountChanged {
         account,
         status: u32::from(status as u8),
@@ -62,7 +65,11 @@ fn checked(row: &Account, alerts: Alerts) -> Result<Alerts, Rejection> {
     if row.kind != AccountKind::Customer {
         return Err(Rejection::NotACustomer { account: row.id() });
     }
-    if alerts.top_up_below.is_some() != (alerts.top_up_amount > 0) {
+    let is_whole = match alerts.top_up_below {
+        Some(_) => alerts.top_up_amount > 0,
+        None => alerts.top_up_amount == 0,
+    };
+    if !is_whole {
         return Err(Rejection::malformed("/top_up_amount", "above zero, with a threshold"));
     }
     Ok(alerts)

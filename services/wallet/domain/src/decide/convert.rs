@@ -22,6 +22,12 @@ pub(super) fn convert(plan: &mut Plan<'_>, command: &Convert, roles: &[String]) 
         return Err(Rejection::AmountTooSmall);
     }
     let (sink, source) = (liquidity(plan, sold)?, liquidity(plan, bought)?);
+    if from == sink {
+        return Err(Rejection::SameAccount { index: 0, account: command.from });
+    }
+    if source == to {
+        return Err(Rejection::SameAccount { index: 1, account: command.to });
+    }
     plan.shift(from, sink, command.amount, &Debit::InOrder, &Credit::AsTaken)?;
     plan.shift(source, to, result, &Debit::InOrder, &Credit::AsTaken)?;
     plan.limit(LimitedVerb::Convert, from, command.amount, roles)

@@ -11,9 +11,6 @@ pub(super) fn hold(plan: &mut Plan<'_>, command: &Hold, roles: &[String]) -> Res
     if leg.amount <= 0 {
         return Err(Rejection::AmountNotPositive { index: 0, amount: leg.amount });
     }
-    if leg.debit == leg.credit {
-        return Err(Rejection::SameAccount { index: 0, account: leg.debit });
-    }
     place(plan, command, String::new(), 0)?;
     let account = plan.find(leg.debit)?;
     plan.limit(LimitedVerb::Spend, account, leg.amount, roles)
@@ -27,6 +24,9 @@ pub(super) fn place(
     quantity: i64,
 ) -> Result<(), Rejection> {
     let (leg, account) = (&command.leg, command.leg.debit);
+    if account == leg.credit {
+        return Err(Rejection::SameAccount { index: 0, account });
+    }
     if command.expires_at_ms.is_some_and(|at_ms| at_ms <= plan.at_ms()) {
         return Err(Rejection::ExpiryInThePast);
     }
@@ -42,7 +42,7 @@ pub(super) fn place(
     let allocations =
         if plan.has_lots(giving) { plan.parts(giving, row.balance, leg.amount) } else { Vec::new() };
     for part in &allocations {
-        plan.hold_lot(giving, *part, 1)?;
+        plan.hold_lot(giving, *part)?;
     }
     let held_after = row.held.checked_add(leg.amount).ok_or(Rejection::BalanceOutOfRange { account })?;
     plan.row(giving).held = held_after;

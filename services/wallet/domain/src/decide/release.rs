@@ -30,5 +30,5 @@ pub(super) fn give_back(
     plan.reduce_hold((number, hold), 0, amount)?;
     let place = plan.touch(hold.account)?;
     let (released, _) = portions(hold.allocations.iter().rev().copied(), amount);
-    released.into_iter().try_for_each(|part| plan.hold_lot(place, part, -1))
+    released.into_iter().try_for_each(|part| plan.free_lot(place, part))
 }

@@ -11,7 +11,7 @@ use crate::{LotTerms, Original, OriginalLeg, Part, Rejection, Reverse};
 pub(super) fn reverse(plan: &mut Plan<'_>, command: &Reverse) -> Result<(), Rejection> {
     let original = &command.original;
     let operation = original.operation;
-    if !original.reversible || original.legs.is_empty() {
+    if !original.reversible || original.legs.is_empty() || !is_own(plan, &original.legs) {
         return Err(Rejection::NotReversible { operation });
     }
     if plan.at_ms().saturating_sub(original.at_ms) > REVERSIBLE_MS {
@@ -33,6 +33,12 @@ pub(super) fn reverse(plan: &mut Plan<'_>, command: &Reverse) -> Result<(), Reje
     let (id_high, id_low) = id;
     plan.note(Change::Reversed(Reversed { id_high, id_low, at_ms: original.at_ms, undone }));
     Ok(())
+}
+
+/// Whether all legs are between accounts of the tenant: originals are read elsewhere.
+fn is_own(plan: &Plan<'_>, legs: &[OriginalLeg]) -> bool {
+    let own = |number: u32| plan.state.accounts.get(number).is_some_and(|row| row.tenant == plan.tenant());
+    legs.iter().all(|leg| own(leg.debit) && own(leg.credit) && leg.debit != leg.credit)
 }
 
 /// How much of every leg goes back now.

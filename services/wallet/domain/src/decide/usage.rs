@@ -16,6 +16,8 @@ pub(super) fn reserve(
 ) -> Result<(), Rejection> {
     let (meter, account) = metered(plan, &command.meter, command.account, command.quantity)?;
     within_quota(plan, meter, account, command.quantity)?;
+    let reserved = plan.state.counters.usage(account, &meter.name, 0).reserved;
+    reserved.checked_add(command.quantity).ok_or(Rejection::QuantityOutOfRange)?;
     let amount = meter.worst_case(command.quantity).ok_or(Rejection::QuantityOutOfRange)?;
     let leg = Leg { debit: command.account, credit: command.credit, amount };
     place(plan, &Hold { leg, expires_at_ms: command.expires_at_ms }, meter.name.clone(), command.quantity)?;

@@ -2,8 +2,8 @@
 
 use super::Plan;
 use crate::effect::{Alerted, Change, Counted, Sent};
-use crate::state::Window;
-use crate::{AccountKind, LimitRule, LimitedVerb, NewRecipient, Rejection};
+use crate::state::{Watch, Window};
+use crate::{AccountKind, Alerts, LimitRule, LimitedVerb, NewRecipient, Rejection};
 
 impl Plan<'_> {
     /// Refuses what a limit forbids and counts what it allows, for every customer that gives.
@@ -113,6 +113,23 @@ impl Plan<'_> {
         (self.at_ms() < new_until).then_some(known.sent)
     }
 
+    /// Lets alerts go by what an account has agreed now; other thresholds begin anew.
+    pub(crate) fn set_alerts(&mut self, place: usize, alerts: Alerts) {
+        let touched = self.at(place);
+        touched.row.watched = alerts != Alerts::default();
+        let account = touched.number;
+        let known = self.state.counters.watches.get(&account).filter(|watch| watch.alerts == alerts);
+        let watch = known.copied().unwrap_or(Watch { alerts, ..Watch::default() });
+        self.watch = Some((account, watch));
+    }
+
+    fn watch_on(&self, account: u32) -> Option<Watch> {
+        match self.watch {
+            Some((changed, watch)) if changed == account => Some(watch),
+            _ => self.state.counters.watches.get(&account).copied(),
+        }
+    }
+
     /// Notes the thresholds that touched accounts have crossed, in either direction.
     pub(crate) fn watch(&mut self) {
         for place in 0..self.touched.len() {
@@ -125,7 +142,7 @@ impl Plan<'_> {
     }
 
     fn watch_account(&mut self, account: u32, available: i64) {
-        let Some(watch) = self.state.counters.watches.get(&account).copied() else { return };
+        let Some(watch) = self.watch_on(account) else { return };
         let crossed =
             |below: Option<i64>, was_below: bool| below.filter(|below| (available < *below) != was_below);
         if let Some(below) = crossed(watch.alerts.low_below, watch.is_low) {

@@ -135,23 +135,45 @@ impl Plan<'_> {
             leg,
             ..moved(account, number, &lot)
         }));
+        self.drop_empty(place, number, &lot);
+        Ok(Some((terms, part.amount)))
+    }
+
+    /// Sets free units of a lot aside.
+    pub(crate) fn hold_lot(&mut self, place: usize, part: Allocation) -> Result<(), Rejection> {
+        let Some(number) = part.lot.checked_sub(1) else { return Ok(()) };
+        let (account, planned) = self.lot(place, number)?;
+        planned.lot.free = planned.lot.free.saturating_sub(part.amount);
+        planned.lot.held = planned.lot.held.saturating_add(part.amount);
+        let moved = moved(account, number, &planned.lot);
+        self.note(Change::LotMoved(moved));
+        Ok(())
+    }
+
+    /// Gives held units of a lot back; the account's row is that after the release. What the account
+    /// came to owe meanwhile is filled first: so many units are in no lot any more.
+    pub(crate) fn free_lot(&mut self, place: usize, part: Allocation) -> Result<(), Rejection> {
+        let Some(number) = part.lot.checked_sub(1) else { return Ok(()) };
+        let leg = self.leg();
+        let touched = self.at(place);
+        let free = touched.lots.iter().fold(0_i64, |sum, planned| sum.saturating_add(planned.lot.free));
+        let room = touched.row.balance.saturating_sub(touched.row.held).max(0).saturating_sub(free).max(0);
+        let (account, planned) = self.lot(place, number)?;
+        let kept = part.amount.min(room);
+        planned.lot.free = planned.lot.free.saturating_add(kept);
+        planned.lot.held = planned.lot.held.saturating_sub(part.amount);
+        let (lot, left) = (planned.lot, part.amount.saturating_sub(kept));
+        let terms = (left > 0).then(|| (&self.state.lots.terms(&lot)).into());
+        self.note(Change::LotMoved(LotMoved { left, terms, leg, ..moved(account, number, &lot) }));
+        self.drop_empty(place, number, &lot);
+        Ok(())
+    }
+
+    fn drop_empty(&mut self, place: usize, number: u32, lot: &Lot) {
         if lot.left() == 0 {
             self.at(place).lots.retain(|planned| planned.number != number);
             self.numbers.emptied.push(number);
         }
-        Ok(Some((terms, part.amount)))
-    }
-
-    /// Sets units of a lot aside, or gives them back when `sign` is below zero.
-    pub(crate) fn hold_lot(&mut self, place: usize, part: Allocation, sign: i64) -> Result<(), Rejection> {
-        let Some(number) = part.lot.checked_sub(1) else { return Ok(()) };
-        let (account, planned) = self.lot(place, number)?;
-        let units = part.amount.saturating_mul(sign);
-        planned.lot.free = planned.lot.free.saturating_sub(units);
-        planned.lot.held = planned.lot.held.saturating_add(units);
-        let moved = moved(account, number, &planned.lot);
-        self.note(Change::LotMoved(moved));
-        Ok(())
     }
 
     fn lot(&mut self, place: usize, number: u32) -> Result<(u32, &mut Planned), Rejection> {

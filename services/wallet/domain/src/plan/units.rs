@@ -100,7 +100,7 @@ impl Plan<'_> {
 
     fn give(&mut self, place: usize, amount: i64, into: &Credit<'_>, taken: &Taken) -> Result<(), Rejection> {
         let row = self.row(place);
-        let owed = row.balance.saturating_neg().max(0);
+        let owed = row.held.saturating_sub(row.balance).max(0);
         let account = row.id();
         row.balance = row.balance.checked_add(amount).ok_or(Rejection::BalanceOutOfRange { account })?;
         if row.kind != AccountKind::Customer {

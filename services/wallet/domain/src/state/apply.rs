@@ -7,10 +7,24 @@ use ids::OperationId;
 
 use super::{Acquaintance, Broken, Hold, PartitionState, Seen, Undone, Watch};
 use crate::effect::{
-    AccountChanged, Alerted, Change, Counted, HoldPlaced, HoldReduced, LotMoved, LotOpened, Reversed, Sent,
-    Used,
+    AccountChanged, Alerted, Change, Counted, Effect, HoldPlaced, HoldReduced, LotMoved, LotOpened, Reversed,
+    Sent, Used,
 };
 use crate::{AccountStatus, Alerts, Operation, Posting, Recorded, stored};
+
+/// Whether all that an account gave had been held: it gives what it promised even if it may owe less
+/// by now.
+fn was_held(account: u32, postings: &[Posting], effects: &[Effect]) -> bool {
+    let given = postings.iter().filter(|posting| posting.debit == account);
+    let given = given.fold(0_i64, |sum, posting| sum.saturating_add(posting.amount));
+    let captured = effects.iter().fold(0_i64, |sum, effect| match &effect.change {
+        Some(Change::HoldReduced(reduced)) if reduced.account == account => {
+            sum.saturating_add(reduced.captured)
+        }
+        _ => sum,
+    });
+    given <= captured
+}
 
 impl PartitionState {
     pub(crate) fn apply_operation(&mut self, batch_at_ms: i64, recorded: Recorded<'_>) -> Result<(), Broken> {
@@ -27,9 +41,10 @@ impl PartitionState {
             self.move_units(tenant, posting)
                 .ok_or(Broken::Posting { sequence: self.sequence, posting: *posting })?;
         }
-        let uncovered = postings
-            .iter()
-            .find(|posting| self.accounts.get(posting.debit).is_some_and(|row| !row.is_covered()));
+        let uncovered = postings.iter().find(|posting| {
+            self.accounts.get(posting.debit).is_some_and(|row| !row.is_covered())
+                && !was_held(posting.debit, postings, effects)
+        });
         if let Some(posting) = uncovered {
             return Err(Broken::Posting { sequence: self.sequence, posting: *posting });
         }

@@ -4,6 +4,8 @@ use std::collections::HashMap;
 
 use foldhash::fast::RandomState;
 
+use super::Books;
+
 /// Slices of a window that are looked at: eight make the window, one is under way.
 const SLICES: usize = 9;
 /// For how long operations can be reversed, and so for how long reversals are remembered.
@@ -112,9 +114,12 @@ impl Counters {
         Usage { period_start_ms, used: 0, reserved: found.reserved }
     }
 
-    /// Forgets reversals of operations that can no longer be reversed.
-    pub(crate) fn forget_undone(&mut self, before_ms: i64) {
-        self.undone.retain(|_, undone| undone.at_ms >= before_ms);
+    /// Forgets reversals of operations that can no longer be reversed, by each tenant's own time.
+    pub(crate) fn forget_undone(&mut self, books: &[Books]) {
+        self.undone.retain(|(tenant, _), undone| {
+            let now_ms = books.get(*tenant as usize).map_or(i64::MIN, |books| books.last_ms);
+            now_ms.saturating_sub(undone.at_ms) <= REVERSIBLE_MS
+        });
     }
 }
 

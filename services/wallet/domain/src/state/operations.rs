@@ -67,6 +67,11 @@ impl Operations {
         self.recent.len().saturating_add(self.timeless.len())
     }
 
+    /// How many were ever recorded.
+    pub(crate) fn ever(&self) -> usize {
+        self.recent.next_index().saturating_add(self.timeless.next_index())
+    }
+
     pub(crate) fn find(&self, tenant: u32, operation: OperationId) -> Option<&Seen> {
         let id = operation.as_uuid().as_u64_pair();
         let same = |place: &u64| self.at(*place).is_some_and(|seen| seen.id == id && seen.tenant == tenant);
@@ -112,14 +117,16 @@ impl Operations {
     pub(crate) fn forget(&mut self, (recent, timeless): (u32, u32)) {
         for _ in 0..recent {
             let first = self.recent.dropped().saturating_mul(PAGE_ROWS);
-            for (seen, index) in self.recent.pop_page().iter().flat_map(|rows| rows.iter()).zip(first..) {
+            let Some(rows) = self.recent.pop_page() else { break };
+            for (seen, index) in rows.iter().zip(first..) {
                 self.horizon_ms = self.horizon_ms.max(own_time_ms(seen.id).unwrap_or_default());
                 self.leave(seen, index as u64);
             }
         }
         for _ in 0..timeless {
             let first = self.timeless.dropped().saturating_mul(PAGE_ROWS);
-            for (seen, index) in self.timeless.pop_page().iter().flat_map(|rows| rows.iter()).zip(first..) {
+            let Some(rows) = self.timeless.pop_page() else { break };
+            for (seen, index) in rows.iter().zip(first..) {
                 self.timeless_horizon = self.timeless_horizon.max(seen.sequence);
                 self.early_ms = self.early_ms.max(own_time_ms(seen.id).unwrap_or_default());
                 self.leave(seen, index as u64 | TIMELESS);

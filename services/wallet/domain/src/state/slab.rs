@@ -1,6 +1,8 @@
 //! Rows that come and go, under numbers that are used anew. Which number is next follows from the
 //! rows alone, so replay gives the same numbers as the writer did.
 
+use std::collections::HashSet;
+
 use super::Paged;
 
 /// Numbered rows with holes.
@@ -76,7 +78,8 @@ impl<T: Clone> Slab<T> {
         slots.for_each(|row| rows.push(row));
         let holes = rows.iter().filter(|row| row.is_none()).count();
         let named = free.iter().all(|number| rows.get(*number as usize).is_some_and(Option::is_none));
-        (holes == free.len() && named).then_some(Self { rows, free })
+        let distinct = free.iter().collect::<HashSet<_>>().len() == free.len();
+        (holes == free.len() && named && distinct).then_some(Self { rows, free })
     }
 }
 

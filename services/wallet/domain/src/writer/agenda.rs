@@ -6,8 +6,8 @@ use std::collections::{BTreeSet, HashMap};
 use ids::{OperationId, TenantId};
 use uuid::Uuid;
 
-use crate::effect::Change;
-use crate::state::PartitionState;
+use crate::effect::{Change, LotMoved, LotOpened};
+use crate::state::{Lot, PartitionState};
 use crate::{AccountKind, AccountTerms, Command, Expire, Recorded, Verb};
 
 /// Lots and holds by the time at which they expire, per tenant.
@@ -31,16 +31,14 @@ impl Agenda {
         agenda
     }
 
-    /// Enters what an operation opened and strikes what it ended.
-    pub(super) fn follow(&mut self, tenant: u32, recorded: Recorded<'_>) {
+    /// Enters what an operation opened or gave back and strikes what it ended or set aside; `state` is
+    /// that after it.
+    pub(super) fn follow(&mut self, state: &PartitionState, tenant: u32, recorded: Recorded<'_>) {
         for effect in recorded.effects {
             match &effect.change {
-                Some(Change::LotOpened(opened)) => {
-                    let expires = opened.terms.as_ref().and_then(|terms| terms.expires_at_ms);
-                    self.set(tenant, Expire::Lot(opened.lot), expires);
-                }
-                Some(Change::LotMoved(moved)) if moved.free == 0 && moved.held == 0 => {
-                    self.set(tenant, Expire::Lot(moved.lot), None);
+                Some(Change::LotOpened(LotOpened { lot, .. }) | Change::LotMoved(LotMoved { lot, .. })) => {
+                    let row = state.lots.rows.get(*lot).filter(|lot| lot.free > 0);
+                    self.set(tenant, Expire::Lot(*lot), row.and_then(Lot::expires));
                 }
                 Some(Change::HoldPlaced(placed)) => {
                     self.set(tenant, Expire::Hold(placed.hold), placed.expires_at_ms);
@@ -99,7 +97,9 @@ pub(super) fn command(
         Expire::Hold(number) => (state.holds.rows.get(number)?.id, None),
     };
     let id = Uuid::from_u64_pair(id.0, id.1).to_string();
-    let operation = OperationId::derived(&["ledger-expiry", &id, &state.sequence().to_string()]);
+    // What is given back to a lot after its time expires apart from what did before: the count of
+    // operations tells them apart, also within one batch.
+    let operation = OperationId::derived(&["ledger-expiry", &id, &state.operations.ever().to_string()]);
     let reference = match item {
         Expire::Lot(_) => format!("lot/{id}"),
         Expire::Hold(_) => format!("hold/{id}"),
