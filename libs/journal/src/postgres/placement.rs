@@ -168,8 +168,7 @@ SELECT partition, heir = $1, coalesce(heir_ready_until > clock_timestamp(), fals
 WHERE heir <> owner AND heir_until > clock_timestamp() AND (heir = $1 OR owner = $1)";
 
 const FORGET: &str = "
-DELETE FROM journal_owners
-WHERE drained_at IS NULL AND expires_at < clock_timestamp() - make_interval(secs => $1)";
+DELETE FROM journal_owners WHERE expires_at < clock_timestamp() - make_interval(secs => $1)";
 
 const REPLICAS: &str = "
 SELECT owner, address, expires_at > clock_timestamp() AS alive, drained_at IS NOT NULL AS drained

@@ -82,6 +82,7 @@ impl Ledger {
     pub(crate) fn owned_by_nobody_else(&self, partition: u16) {
         if let Ok(slot) = self.slot(partition) {
             slot.owner.store(None);
+            slot.placing.prepared.store(false, Ordering::Release);
             slot.changed.send_replace(());
         }
     }

@@ -3,6 +3,7 @@
 
 mod api;
 mod crash;
+mod drain;
 mod engine;
 mod fixtures;
 mod kurrent;

