@@ -13,6 +13,7 @@ mod streams;
 use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -22,8 +23,11 @@ use tonic::Status;
 use tonic::metadata::MetadataValue;
 use tonic::transport::server::{Router, Server, TcpIncoming};
 
-use protocol::{AppendOptions, AppendResp, ProposedMessage, ReadOptions, ReadResp};
-use service::StreamsServer;
+use protocol::{
+    AppendOptions, AppendResp, BatchAppendReq, BatchAppendResp, ProposedMessage, ReadOptions, ReadResp,
+    Refusal,
+};
+use service::{FeaturesServer, StreamsServer};
 use streams::Streams;
 
 /// What shall happen to an append that arrives at the double.
@@ -49,8 +53,11 @@ pub struct Double(Arc<State>);
 struct State {
     address: SocketAddr,
     append_bytes_max: usize,
+    batches: bool,
     streams: Mutex<Streams>,
     troubles: Mutex<VecDeque<Trouble>>,
+    /// Shared calls that have not ended.
+    calls: AtomicUsize,
     /// Changes when all connections are cut; false while none is accepted.
     up: watch::Sender<bool>,
 }
@@ -61,17 +68,33 @@ impl Double {
     /// # Errors
     /// When no port can be had.
     pub async fn start(append_bytes_max: usize) -> io::Result<Self> {
+        Self::begin(append_bytes_max, true).await
+    }
+
+    /// The same, of an age when appends could not share a call.
+    ///
+    /// # Errors
+    /// When no port can be had.
+    pub async fn start_old(append_bytes_max: usize) -> io::Result<Self> {
+        Self::begin(append_bytes_max, false).await
+    }
+
+    async fn begin(append_bytes_max: usize, batches: bool) -> io::Result<Self> {
         let (outside, inside) =
             (TcpListener::bind("127.0.0.1:0").await?, TcpListener::bind("127.0.0.1:0").await?);
         let state = Arc::new(State {
             address: outside.local_addr()?,
             append_bytes_max,
+            batches,
             streams: Mutex::default(),
             troubles: Mutex::default(),
+            calls: AtomicUsize::new(0),
             up: watch::Sender::new(true),
         });
         let server = inside.local_addr()?;
-        let router: Router = Server::builder().add_service(StreamsServer(Arc::clone(&state)));
+        let router: Router = Server::builder()
+            .add_service(StreamsServer(Arc::clone(&state)))
+            .add_service(FeaturesServer(Arc::clone(&state)));
         tokio::spawn(router.serve_with_incoming(TcpIncoming::from(inside).with_nodelay(Some(true))));
         tokio::spawn(pass_on(outside, server, state.up.subscribe()));
         Ok(Self(state))
@@ -93,6 +116,12 @@ impl Double {
         self.0.up.send_replace(up);
     }
 
+    /// How many calls that take several appends are open.
+    #[must_use]
+    pub fn open_calls(&self) -> usize {
+        self.0.calls.load(Ordering::Relaxed)
+    }
+
     /// The types of the events of a stream, in order.
     #[must_use]
     pub fn types(&self, stream: &str) -> Vec<String> {
@@ -109,7 +138,7 @@ impl State {
         if events.iter().map(streams::size).sum::<usize>() > self.append_bytes_max {
             return Err(streams::too_large(self.append_bytes_max));
         }
-        let trouble = lock(&self.troubles).pop_front();
+        let trouble = if events.is_empty() { None } else { lock(&self.troubles).pop_front() };
         match trouble {
             None => {}
             Some(Trouble::Slow(pause)) => tokio::time::sleep(pause).await,
@@ -130,6 +159,24 @@ impl State {
             }
         }
         lock(&self.streams).append(&options, events)
+    }
+
+    /// One append of a shared call: what the rules refuse is an answer, the rest ends the call.
+    async fn append_batch(self: &Arc<Self>, asked: BatchAppendReq) -> Result<BatchAppendResp, Status> {
+        let BatchAppendReq { correlation_id, options, proposed_messages, is_final } = asked;
+        let options = options.ok_or_else(|| Status::invalid_argument("no options"))?;
+        if !is_final {
+            return Err(Status::unimplemented("only whole appends"));
+        }
+        let stream_identifier = options.stream_identifier.clone();
+        let refused = |code, message: &str| Some(Refusal { code, message: message.to_owned() });
+        let (success, error) = match self.append(options, proposed_messages).await {
+            Ok(AppendResp { success: Some(success), .. }) => (Some(success), None),
+            Ok(_) => (None, refused(6, "WrongExpectedVersion")),
+            Err(status) if streams::is_too_large(&status) => (None, refused(3, "MaximumAppendSizeExceeded")),
+            Err(status) => return Err(status),
+        };
+        Ok(BatchAppendResp { correlation_id, error, success, stream_identifier })
     }
 
     fn read(&self, options: &ReadOptions) -> Result<Vec<ReadResp>, Status> {

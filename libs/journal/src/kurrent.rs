@@ -12,6 +12,7 @@
 
 mod connection;
 mod event;
+mod line;
 mod offsets;
 mod reader;
 mod writer;
@@ -24,6 +25,7 @@ use kurrentdb::ClientSettings;
 
 use crate::{Claim, Holder, Journal, JournalError, Lease, Row, Snapshot};
 use connection::Connection;
+use line::Line;
 use offsets::Offsets;
 use writer::Tail;
 
@@ -39,8 +41,15 @@ struct Inner<L> {
     offsets: Mutex<HashMap<u16, Offsets>>,
 }
 
-/// The end of a stream as its writer in this process knows it; empty when it must look.
-type Writer = Arc<tokio::sync::Mutex<Option<Tail>>>;
+/// What this process needs to write a stream.
+type Writer = Arc<tokio::sync::Mutex<Slot>>;
+
+#[derive(Default)]
+struct Slot {
+    /// The end of the stream as far as it is certain; nothing when it must be looked for.
+    tail: Option<Tail>,
+    line: Option<Line>,
+}
 
 /// The address is none of a KurrentDB. It is not repeated here: it may hold a password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

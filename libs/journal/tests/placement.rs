@@ -97,6 +97,19 @@ async fn a_drained_owner_names_heirs_and_takes_nothing() {
 }
 
 #[tokio::test]
+async fn who_is_about_to_stop_names_heirs_and_is_named_by_nobody() {
+    let world = world().await;
+    lease(&world.journal, 0, "a").await;
+    lease(&world.journal, 1, "b").await;
+    for owner in ["a", "b", "c"] {
+        world.check_in(owner, &[]).await;
+    }
+    assert_eq!(world.placement.prepare_to_stop("a").await.unwrap(), [(0, Wish::LeaveLater)]);
+    assert_eq!(world.placement.prepare_to_stop("b").await.unwrap(), [(1, Wish::LeaveLater)]);
+    assert!(world.check_in("c", &[1]).await.contains(&(1, Wish::Inherit)), "the only one who stays");
+}
+
+#[tokio::test]
 async fn a_drained_heir_inherits_nothing() {
     let world = world().await;
     lease(&world.journal, 0, "a").await;

@@ -78,6 +78,55 @@ pub(super) struct Appended {
     pub(super) no_position: Option<Empty>,
 }
 
+/// Its options are a single append's as far as they are used here.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct BatchAppendReq {
+    #[prost(message, optional, tag = "1")]
+    pub(super) correlation_id: Option<Uuid>,
+    #[prost(message, optional, tag = "2")]
+    pub(super) options: Option<AppendOptions>,
+    #[prost(message, repeated, tag = "3")]
+    pub(super) proposed_messages: Vec<ProposedMessage>,
+    #[prost(bool, tag = "4")]
+    pub(super) is_final: bool,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct BatchAppendResp {
+    #[prost(message, optional, tag = "1")]
+    pub(super) correlation_id: Option<Uuid>,
+    #[prost(message, optional, tag = "2")]
+    pub(super) error: Option<Refusal>,
+    #[prost(message, optional, tag = "3")]
+    pub(super) success: Option<Appended>,
+    #[prost(message, optional, tag = "4")]
+    pub(super) stream_identifier: Option<StreamIdentifier>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Refusal {
+    #[prost(int32, tag = "1")]
+    pub(super) code: i32,
+    #[prost(string, tag = "2")]
+    pub(super) message: String,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct SupportedMethods {
+    #[prost(message, repeated, tag = "1")]
+    pub(super) methods: Vec<SupportedMethod>,
+    #[prost(string, tag = "2")]
+    pub(super) event_store_server_version: String,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct SupportedMethod {
+    #[prost(string, tag = "1")]
+    pub(super) method_name: String,
+    #[prost(string, tag = "2")]
+    pub(super) service_name: String,
+}
+
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct WrongExpectedVersion {
     #[prost(uint64, optional, tag = "6")]

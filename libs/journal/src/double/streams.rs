@@ -80,6 +80,10 @@ pub(super) fn too_large(limit: usize) -> Status {
     status
 }
 
+pub(super) fn is_too_large(status: &Status) -> bool {
+    status.metadata().get("exception").is_some_and(|exception| exception == "maximum-append-size-exceeded")
+}
+
 /// What counts of an event: content, metadata and type.
 pub(super) fn size(event: &ProposedMessage) -> usize {
     event.data.len() + event.custom_metadata.len() + event.metadata.get("type").map_or(0, String::len)

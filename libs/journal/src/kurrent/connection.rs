@@ -16,6 +16,7 @@ use kurrentdb::{
 use tokio::time::timeout;
 
 use super::event::{self, Stored};
+use super::line::{self, Line};
 use crate::JournalError;
 
 /// How long one answer may take before the outcome counts as unknown.
@@ -28,6 +29,8 @@ pub(super) enum Failed {
     Moved,
     /// There is no such stream.
     Missing,
+    /// The server is too old for that.
+    Unsupported,
     /// Anything else.
     Other(JournalError),
 }
@@ -49,24 +52,51 @@ impl Connection {
     }
 
     /// Appends `event` behind the event `last`, or as the first one; its number when it is durable.
+    /// The call that `line` holds open is used, and opened when there is none.
     pub(super) async fn append(
         &self,
+        line: &mut Option<Line>,
         stream: &str,
         last: Option<u64>,
         event: EventData,
     ) -> Result<u64, Failed> {
         let (number, client) = self.client().map_err(Failed::Other)?;
         let state = last.map_or(StreamState::NoStream, StreamState::StreamRevision);
-        let options =
-            AppendToStreamOptions::default().stream_state(state).requires_leader(true).deadline(PATIENCE);
-        let appending = Box::pin(client.append_to_stream(stream, &options, event));
-        let written = self.bounded(number, appending).await?.next_expected_version;
-        let expected = last.map_or(0, |last| last.saturating_add(1));
-        if written == expected {
-            return Ok(written);
+        if line.is_none() {
+            *line = match self.bounded(number, Line::open(&client, stream)).await {
+                Err(Failed::Unsupported) => None,
+                opened => Some(opened?),
+            };
         }
-        let detail = format!("{stream}: event {expected} was written as {written}");
+        let written = match line.take() {
+            Some(open) => {
+                let written = self.bounded(number, open.append(state, event)).await?;
+                *line = Some(open);
+                written
+            }
+            None => Some(self.append_alone(number, &client, stream, state, event).await?),
+        };
+        let expected = last.map_or(0, |last| last.saturating_add(1));
+        if written == Some(expected) {
+            return Ok(expected);
+        }
+        let detail = format!("{stream}: event {expected} was written as {written:?}");
         Err(Failed::Other(JournalError::Corrupt(detail)))
+    }
+
+    /// Appends in a call of its own, for servers that know no other.
+    async fn append_alone(
+        &self,
+        number: u64,
+        client: &Client,
+        stream: &str,
+        state: StreamState,
+        event: EventData,
+    ) -> Result<u64, Failed> {
+        let options = AppendToStreamOptions::default().stream_state(state).requires_leader(true);
+        let options = options.deadline(PATIENCE);
+        let appending = Box::pin(client.append_to_stream(stream, &options, event));
+        Ok(self.bounded(number, appending).await?.next_expected_version)
     }
 
     /// The last event of a stream.
@@ -167,6 +197,7 @@ const fn is_answer(error: &Error) -> bool {
             | Error::ResourceDeleted
             | Error::NotLeaderException(_) // the client turns to the leader by itself
             | Error::AccessDenied
+            | Error::UnsupportedFeature
             | Error::Grpc { .. }
     )
 }
@@ -174,6 +205,8 @@ const fn is_answer(error: &Error) -> bool {
 fn failed(error: Error) -> Failed {
     match error {
         Error::WrongExpectedVersion { .. } => Failed::Moved,
+        Error::Grpc { message, .. } if message == line::MOVED => Failed::Moved,
+        Error::UnsupportedFeature => Failed::Unsupported,
         Error::ResourceNotFound => Failed::Missing,
         Error::ResourceDeleted => Failed::Other(JournalError::Corrupt("the stream was deleted".to_owned())),
         unknown => Failed::Other(JournalError::unavailable(unknown)),
@@ -185,6 +218,8 @@ fn unread(failed: Failed) -> Result<(), JournalError> {
     match failed {
         Failed::Missing => Ok(()),
         Failed::Other(error) => Err(error),
-        Failed::Moved => Err(JournalError::unavailable("a read was answered like an append")),
+        Failed::Moved | Failed::Unsupported => {
+            Err(JournalError::unavailable("a read was answered like an append"))
+        }
     }
 }

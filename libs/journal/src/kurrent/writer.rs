@@ -10,6 +10,7 @@ use kurrentdb::EventData;
 use super::KurrentJournal;
 use super::connection::Failed;
 use super::event;
+use super::line::Line;
 use crate::{Journal, JournalError, Lease, Row};
 
 /// How often the end may turn out to be another one before a call gives up.
@@ -37,9 +38,9 @@ impl<L: Journal> KurrentJournal<L> {
     pub(super) async fn take_over(&self, lease: Lease) -> Result<(), JournalError> {
         let slot = self.writer(lease.partition);
         let mut slot = slot.lock().await;
-        *slot = None;
+        slot.tail = None;
         let known = self.tail(lease.partition).await?;
-        *slot = Some(self.fence(lease, known).await?);
+        slot.tail = Some(self.fence(&mut slot.line, lease, known).await?);
         Ok(())
     }
 
@@ -49,22 +50,23 @@ impl<L: Journal> KurrentJournal<L> {
         let mut slot = slot.lock().await;
         for _ in 0..ATTEMPTS {
             // A row that follows is simply tried. Anything else is not said before looking.
-            let known = slot.take().filter(|tail| tail.epoch == lease.epoch && tail.precedes(sequence));
+            let known = slot.tail.take().filter(|tail| tail.epoch == lease.epoch && tail.precedes(sequence));
             let known = match known {
                 Some(tail) => tail,
-                None => self.end(lease).await?,
+                None => self.end(&mut slot.line, lease).await?,
             };
             if !known.precedes(sequence) {
-                *slot = Some(known);
+                slot.tail = Some(known);
                 return Err(if sequence <= known.sequence {
                     JournalError::Taken { partition, sequence }
                 } else {
                     JournalError::Gap { partition, sequence }
                 });
             }
-            let written = self.write(lease, known.revision, event::batch(lease, row)?).await?;
+            let event = event::batch(lease, row)?;
+            let written = self.write(&mut slot.line, lease, known.revision, event).await?;
             if let Some(revision) = written {
-                *slot = Some(Tail { epoch: lease.epoch, sequence, revision: Some(revision) });
+                slot.tail = Some(Tail { epoch: lease.epoch, sequence, revision: Some(revision) });
                 self.offsets().entry(partition).or_default().learn(sequence, revision);
                 return Ok(());
             }
@@ -73,19 +75,24 @@ impl<L: Journal> KurrentJournal<L> {
     }
 
     /// The end of the stream, which is this lease's own.
-    async fn end(&self, lease: Lease) -> Result<Tail, JournalError> {
+    async fn end(&self, line: &mut Option<Line>, lease: Lease) -> Result<Tail, JournalError> {
         let known = self.tail(lease.partition).await?;
-        if known.epoch == lease.epoch { Ok(known) } else { self.fence(lease, known).await }
+        if known.epoch == lease.epoch { Ok(known) } else { self.fence(line, lease, known).await }
     }
 
     /// Puts a fence behind the events of earlier epochs.
-    async fn fence(&self, lease: Lease, mut known: Tail) -> Result<Tail, JournalError> {
+    async fn fence(
+        &self,
+        line: &mut Option<Line>,
+        lease: Lease,
+        mut known: Tail,
+    ) -> Result<Tail, JournalError> {
         for _ in 0..ATTEMPTS {
             if known.epoch >= lease.epoch {
                 return Err(JournalError::Fenced { lease });
             }
             let fence = event::fence(lease, known.sequence)?;
-            if let Some(revision) = self.write(lease, known.revision, fence).await? {
+            if let Some(revision) = self.write(line, lease, known.revision, fence).await? {
                 return Ok(Tail { epoch: lease.epoch, sequence: known.sequence, revision: Some(revision) });
             }
             known = self.tail(lease.partition).await?;
@@ -96,14 +103,17 @@ impl<L: Journal> KurrentJournal<L> {
     /// Appends behind `last`; nothing when that is not the last event.
     async fn write(
         &self,
+        line: &mut Option<Line>,
         lease: Lease,
         last: Option<u64>,
         event: EventData,
     ) -> Result<Option<u64>, JournalError> {
-        match self.connection().append(&self.stream(lease.partition), last, event).await {
+        match self.connection().append(line, &self.stream(lease.partition), last, event).await {
             Ok(revision) => Ok(Some(revision)),
             Err(Failed::Moved) => Ok(None),
-            Err(Failed::Missing) => Err(JournalError::unavailable("the stream was not found")),
+            Err(Failed::Missing | Failed::Unsupported) => {
+                Err(JournalError::unavailable("the server does not know the stream or the call"))
+            }
             Err(Failed::Other(error)) => Err(error),
         }
     }

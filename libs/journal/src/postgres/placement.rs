@@ -70,15 +70,34 @@ impl Placement {
             .bind(ttl.as_secs_f64())
             .fetch_one(&self.pool);
         if patient::<bool>(alive).await? {
-            let bequeath = sqlx::query(BEQUEATH).bind(&holder.owner).bind(BEQUEST.as_secs_f64());
-            patient(bequeath.execute(&self.pool)).await?;
+            self.bequeath(&holder.owner).await?;
         }
         if !ready.is_empty() {
             let ready: Vec<i32> = ready.iter().copied().map(i32::from).collect();
             let promise = sqlx::query(PROMISE).bind(&holder.owner).bind(ready).bind(ttl.as_secs_f64());
             patient(promise.execute(&self.pool)).await?;
         }
-        let wishes = sqlx::query_as(WISHES).bind(&holder.owner).fetch_all(&self.pool);
+        self.wishes(&holder.owner).await
+    }
+
+    /// Says that `owner` is about to stop: it names heirs for what it has, and inherits nothing.
+    /// Answers what is wanted of it.
+    ///
+    /// # Errors
+    /// [`JournalError::Unavailable`] when the database does not answer.
+    pub async fn prepare_to_stop(&self, owner: &str) -> Result<Vec<(u16, Wish)>, JournalError> {
+        patient(sqlx::query(GONE).bind(owner).execute(&self.pool)).await?;
+        self.bequeath(owner).await?;
+        self.wishes(owner).await
+    }
+
+    async fn bequeath(&self, owner: &str) -> Result<(), JournalError> {
+        let bequeath = sqlx::query(BEQUEATH).bind(owner).bind(BEQUEST.as_secs_f64());
+        patient(bequeath.execute(&self.pool)).await.map(drop)
+    }
+
+    async fn wishes(&self, owner: &str) -> Result<Vec<(u16, Wish)>, JournalError> {
+        let wishes = sqlx::query_as(WISHES).bind(owner).fetch_all(&self.pool);
         let wishes: Vec<(i32, bool, bool)> = patient(wishes).await?;
         Ok(wishes.into_iter().filter_map(wish).collect())
     }
@@ -88,8 +107,7 @@ impl Placement {
     /// # Errors
     /// [`JournalError::Unavailable`] when the database does not answer.
     pub async fn check_out(&self, owner: &str) -> Result<(), JournalError> {
-        let gone = sqlx::query("UPDATE journal_owners SET expires_at = clock_timestamp() WHERE owner = $1");
-        patient(gone.bind(owner).execute(&self.pool)).await?;
+        patient(sqlx::query(GONE).bind(owner).execute(&self.pool)).await?;
         let forget = sqlx::query(FORGET).bind(FORGOTTEN_AFTER.as_secs_f64());
         patient(forget.execute(&self.pool)).await.map(drop)
     }
@@ -147,16 +165,18 @@ FROM set_config('synchronous_commit', 'off', true)
 ON CONFLICT (owner) DO UPDATE SET address = excluded.address, expires_at = excluded.expires_at
 RETURNING drained_at IS NOT NULL";
 
-/// Heirs are spread over the others by partition.
+/// Heirs are spread over the others by partition; one that lives is wanted for as long as it takes.
 const BEQUEATH: &str = "
 WITH others AS (
     SELECT owner, row_number() OVER (ORDER BY owner) - 1 AS place, count(*) OVER () AS number
     FROM journal_owners WHERE owner <> $1 AND drained_at IS NULL AND expires_at > clock_timestamp())
 UPDATE journal_leases AS lease
-SET heir = others.owner, heir_until = clock_timestamp() + make_interval(secs => $2), heir_ready_until = NULL
+SET heir = others.owner, heir_until = clock_timestamp() + make_interval(secs => $2),
+    heir_ready_until = CASE WHEN lease.heir = others.owner THEN lease.heir_ready_until END
 FROM others
 WHERE lease.owner = $1 AND lease.expires_at > clock_timestamp() AND others.place = lease.partition % others.number
-  AND (lease.heir IS NULL OR lease.heir_until <= clock_timestamp())";
+  AND (lease.heir IS NULL OR lease.heir_until <= clock_timestamp()
+    OR lease.heir = others.owner AND lease.heir_until <= clock_timestamp() + make_interval(secs => $2 / 2))";
 
 const PROMISE: &str = "
 UPDATE journal_leases SET heir_ready_until = clock_timestamp() + make_interval(secs => $3)
@@ -166,6 +186,9 @@ WHERE heir = $1 AND heir_until > clock_timestamp() AND partition = ANY($2)";
 const WISHES: &str = "
 SELECT partition, heir = $1, coalesce(heir_ready_until > clock_timestamp(), false) FROM journal_leases
 WHERE heir <> owner AND heir_until > clock_timestamp() AND (heir = $1 OR owner = $1)";
+
+const GONE: &str = "
+UPDATE journal_owners SET expires_at = least(expires_at, clock_timestamp()) WHERE owner = $1";
 
 const FORGET: &str = "
 DELETE FROM journal_owners WHERE expires_at < clock_timestamp() - make_interval(secs => $1)";
