@@ -104,6 +104,15 @@ impl Fault {
         self
     }
 
+    /// Says that the wrong parts lie below `pointer`: `/id` becomes `/commands/3/id`.
+    #[must_use]
+    pub fn within(mut self, pointer: &str) -> Self {
+        for violation in &mut self.0.violations {
+            violation.pointer.insert_str(0, pointer);
+        }
+        self
+    }
+
     /// Adds the cause, for logs only.
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Source>) -> Self {

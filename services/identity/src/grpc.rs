@@ -11,6 +11,7 @@ use contracts::vbwd::identity::v1::audit_service_server::AuditServiceServer;
 use contracts::vbwd::identity::v1::auth_service_server::AuthServiceServer;
 use contracts::vbwd::identity::v1::role_service_server::RoleServiceServer;
 use contracts::vbwd::identity::v1::tenant_service_server::TenantServiceServer;
+use contracts::vbwd::identity::v1::user_directory_service_server::UserDirectoryServiceServer;
 use contracts::vbwd::identity::v1::user_service_server::UserServiceServer;
 use eventstore::CommandContext;
 use tonic::Request;
@@ -35,6 +36,7 @@ pub(crate) fn routes(identity: Arc<Identity>) -> Routes {
     Routes::new(AuthServiceServer::new(api.clone()))
         .add_service(TenantServiceServer::new(api.clone()))
         .add_service(UserServiceServer::new(api.clone()))
+        .add_service(UserDirectoryServiceServer::new(api.clone()))
         .add_service(RoleServiceServer::new(api.clone()))
         .add_service(AuditServiceServer::new(api))
 }

@@ -15,11 +15,10 @@ use std::time::{Duration, Instant};
 use ids::{AccountId, OperationId};
 use kernel::SystemClock;
 use runtime::Drain;
-use smallvec::smallvec;
 use wallet::engine::{Ledger, run_partition};
 use wallet::{Config, Store};
 use wallet_domain::samples::{a_customer, a_request, an_issuance, customer, issuance};
-use wallet_domain::{Leg, OpenAccount, Post};
+use wallet_domain::{Command, Leg, OpenAccount};
 
 const ACCOUNTS: u32 = 10_000;
 const BATCH: u32 = 8_190;
@@ -54,22 +53,18 @@ async fn open(ledger: &Ledger) -> Arc<[AccountId]> {
     std::iter::once(issuance()).chain((1..=ACCOUNTS).map(customer)).collect()
 }
 
-fn post(accounts: &[AccountId], number: u64) -> Post {
+fn post(accounts: &[AccountId], number: u64) -> Command {
     let place =
         usize::try_from(number.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 33).unwrap() % (accounts.len() - 1);
-    Post {
-        operation: OperationId::new(),
-        legs: smallvec![Leg { debit: accounts[0], credit: accounts[place + 1], amount: 1 }],
-        reason: "bench".into(),
-        reference: String::new(),
-    }
+    let leg = Leg { debit: accounts[0], credit: accounts[place + 1], amount: 1 };
+    Command::post(OperationId::new(), [leg], "bench", "")
 }
 
 async fn batched(ledger: &Ledger, accounts: &Arc<[AccountId]>, clients: usize, seconds: u64) -> f64 {
     let posting = |ledger: Ledger, accounts: Arc<[AccountId]>, numbers: Arc<AtomicU64>| async move {
         let first = numbers.fetch_add(u64::from(BATCH), Ordering::Relaxed);
         let posts = (first..first + u64::from(BATCH)).map(|number| post(&accounts, number)).collect();
-        let outcomes = ledger.post(a_request(), posts).await.unwrap();
+        let outcomes = ledger.execute_all(a_request(), posts).await.unwrap();
         outcomes.iter().filter(|outcome| outcome.is_ok()).count() as u64
     };
     rate(ledger, accounts, clients, seconds, posting).await
@@ -78,7 +73,7 @@ async fn batched(ledger: &Ledger, accounts: &Arc<[AccountId]>, clients: usize, s
 async fn unary(ledger: &Ledger, accounts: &Arc<[AccountId]>, in_flight: usize, seconds: u64) -> f64 {
     let posting = |ledger: Ledger, accounts: Arc<[AccountId]>, numbers: Arc<AtomicU64>| async move {
         let post = post(&accounts, numbers.fetch_add(1, Ordering::Relaxed));
-        ledger.post_one(a_request(), post).await.unwrap().unwrap();
+        ledger.execute(a_request(), post).await.unwrap().unwrap();
         1
     };
     rate(ledger, accounts, in_flight, seconds, posting).await

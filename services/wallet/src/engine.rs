@@ -7,8 +7,9 @@
 //! ```
 //!
 //! - [`Ledger`] is what callers hold: it routes by tenant, bounds what may wait, awaits answers.
-//! - [`writer`] is the thread that owns a partition's state. It never waits to fill a batch: what
-//!   has arrived when an append ends is the next batch.
+//! - [`rounds`] is what the owner of a partition's state does, as a machine without threads or time;
+//!   [`writer`] is the thread that drives it. It never waits to fill a batch: what has arrived when an
+//!   append ends is the next batch.
 //! - [`appender`] makes an append's outcome certain, or says that it is not.
 //! - [`partition`] takes the lease, recovers the state, runs the other two, and starts over when
 //!   the lease is lost or an outcome stays unknown. Nobody is answered from a state that may not
@@ -18,14 +19,17 @@ mod appender;
 mod lease;
 mod ledger;
 mod mailbox;
+mod packed;
 mod partition;
 mod placement;
 mod recovery;
+mod rounds;
 mod snapshots;
 mod work;
 mod writer;
 
 pub(crate) use lease::Validity;
 pub use ledger::{Balances, Ledger, Opened, Receipt};
+pub use packed::{PackedAnswer, PackedPosts};
 pub use partition::run_partition;
 pub(crate) use placement::Served;

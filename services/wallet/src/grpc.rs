@@ -1,9 +1,16 @@
 //! The rpcs: convert, call the use case, convert. Who may call was checked by the guard before.
 
+mod accounts;
+mod batches;
 mod bundles;
+mod commands;
 pub(crate) mod convert;
 mod ledger;
+mod limits;
 mod line_items;
+mod meters;
+mod operations;
+mod refusals;
 mod wallet;
 
 use std::sync::Arc;
@@ -11,6 +18,7 @@ use std::sync::Arc;
 use auth::Caller;
 use contracts::vbwd::invoicing::v1::line_item_source_service_server::LineItemSourceServiceServer;
 use contracts::vbwd::wallet::v1::ledger_service_server::LedgerServiceServer;
+use contracts::vbwd::wallet::v1::meter_service_server::MeterServiceServer;
 use contracts::vbwd::wallet::v1::token_bundle_service_server::TokenBundleServiceServer;
 use contracts::vbwd::wallet::v1::wallet_service_server::WalletServiceServer;
 use eventstore::CommandContext;
@@ -20,16 +28,22 @@ use tonic::service::Routes;
 use tower::Layer as _;
 
 use crate::bundles::Catalogue;
+use crate::chart::Chart;
 use crate::engine::Ledger;
 use crate::forwarding::Forwarding;
-use crate::queries::Statements;
+use crate::history::History;
+use crate::recipients::Recipients;
 use crate::selling::Selling;
+use crate::teller::Teller;
 pub(crate) use convert::bundle_message;
 
 /// What the handlers need.
 pub(crate) struct Parts {
     pub(crate) ledger: Ledger,
-    pub(crate) statements: Statements,
+    pub(crate) history: History,
+    pub(crate) teller: Teller,
+    pub(crate) chart: Chart,
+    pub(crate) recipients: Recipients,
     pub(crate) catalogue: Catalogue,
     pub(crate) selling: Selling,
     pub(crate) forwarding: Forwarding,
@@ -54,5 +68,6 @@ pub(crate) fn routes(parts: Parts) -> Routes {
     Routes::new(TokenBundleServiceServer::new(api.clone()))
         .add_service(owner.layer(LedgerServiceServer::new(api.clone())))
         .add_service(owner.layer(WalletServiceServer::new(api.clone())))
+        .add_service(owner.layer(MeterServiceServer::new(api.clone())))
         .add_service(owner.layer(LineItemSourceServiceServer::new(api)))
 }

@@ -6,20 +6,23 @@
 //! 3. Token bundles are documents, not streams; [`selling`] sells them through checkout's contract.
 
 pub mod bundles;
+mod chart;
 pub mod config;
 pub mod engine;
 mod forwarding;
 mod grpc;
+mod history;
 mod membership;
 mod metrics;
 mod outbound;
 pub mod partitions;
 mod position;
 mod projection;
-mod queries;
+mod recipients;
 mod seed;
 pub mod selling;
 mod store;
+mod teller;
 
 use std::sync::Arc;
 
@@ -29,18 +32,21 @@ use secrecy::ExposeSecret as _;
 use sqlx::migrate::Migrator;
 
 use bundles::Catalogue;
+use chart::Chart;
 use engine::{Ledger, run_partition};
 use forwarding::Forwarding;
+use recipients::Recipients;
 use selling::Selling;
 
 pub use config::Config;
+pub use history::{EntryLine, Filter, Found, History, Page, PageRequest, StoredEntry};
 pub use membership::run_membership;
 pub use outbound::LedgerOutbox;
 pub use position::{InvalidPosition, Position};
 pub use projection::run_projection;
-pub use queries::{EntryLine, Page, PageRequest, Statements};
 pub use seed::seed_demo;
 pub use store::{Store, WORKER};
+pub use teller::{Done, Teller};
 
 /// The word after `vbwd.` in the proto package; also the schema.
 pub const NAME: &str = "wallet";
@@ -78,11 +84,16 @@ pub async fn service(platform: &Platform, config: Config) -> fault::Result<Servi
     ledger.announce(platform.readiness.latch("wallet.ledger"));
     let roles = roles(platform, &ledger, &journal, &store);
     let catalogue = Catalogue::new(store.clone());
+    let history = History::new(store.clone(), ledger.clone(), journal);
+    let teller = Teller::new(ledger.clone(), history.clone());
     let parts = grpc::Parts {
-        statements: Statements::new(store, ledger.clone()),
-        selling: Selling::new(catalogue.clone(), ledger.clone()),
+        selling: Selling::new(catalogue.clone(), teller.clone()),
+        chart: Chart::new(store, ledger.clone()),
+        recipients: Recipients::new(platform.peer(NAME, "identity").ok()),
         catalogue,
         forwarding: Forwarding::new(ledger.clone()),
+        history,
+        teller,
         ledger,
         clock: Arc::clone(&platform.clock),
     };
@@ -97,7 +108,8 @@ fn roles(platform: &Platform, ledger: &Ledger, journal: &AnyJournal, store: &Sto
     })];
     roles.push(Role::task("membership", {
         let (ledger, placement) = (ledger.clone(), self::journal(store).placement());
-        move |drain| run_membership(ledger.clone(), placement.clone(), drain)
+        let readiness = platform.readiness.clone();
+        move |drain| run_membership(ledger.clone(), placement.clone(), readiness.clone(), drain)
     }));
     for ((owning, projecting), partition) in PARTITIONS.into_iter().zip(0..ledger.partitions()) {
         let parts = (ledger.clone(), journal.clone(), store.clone());

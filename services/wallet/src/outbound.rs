@@ -1,25 +1,25 @@
-//! What of the ledger is published: `tokens.credited` and `tokens.spent`, one for every entry of a
-//! customer account. Entries of system accounts stay private.
+//! What of the ledger is published: what happened to customer accounts. Entries of system accounts
+//! stay private. Which event an operation becomes is said in [`translate`].
 //!
 //! The journal is the outbox. The cursor names a batch per partition (`12,0,7,3`); a batch's events
 //! are translated once its accounts are in the tables, from which owner and asset are read.
 
+mod translate;
+
 use std::collections::HashMap;
 
-use bus::{Outbound, OutboxSource, canonical_json};
-use contracts::vbwd::wallet::v1 as proto;
+use bus::{Outbound, OutboxSource};
 use eventstore::{Leadership, storage};
 use fault::Fault;
-use ids::{EventId, TenantId};
-use jiff::Timestamp;
-use journal::{Journal, JournalError};
+use ids::TenantId;
+use journal::Journal;
 use sqlx::PgConnection;
 use uuid::Uuid;
-use wallet_domain::{AccountKind, Batch, CorruptBatch, Entry, entries};
+use wallet_domain::{AccountKind, Batch, CorruptBatch};
 
 use crate::NAME;
 use crate::engine::Ledger;
-use crate::grpc::convert::timestamp;
+use crate::projection::unread;
 use crate::store::Store;
 
 /// Batches looked at in one turn.
@@ -43,6 +43,9 @@ struct Customer {
     asset: String,
 }
 
+/// The customers of a partition by account number.
+type Customers = HashMap<u32, Customer>;
+
 impl<J: Journal> LedgerOutbox<J> {
     /// The outbox of this ledger.
     #[must_use]
@@ -57,7 +60,7 @@ impl<J: Journal> LedgerOutbox<J> {
         if rows.is_empty() {
             return Ok(Vec::new());
         }
-        let projected = projected(&self.store, partition).await?;
+        let projected = self.store.projected(partition).await?;
         let known = rows.iter().take_while(|row| row.sequence <= projected);
         let batches = known.map(|row| Ok((row.sequence, Batch::from_payload(&row.payload)?)));
         batches.collect::<Result<_, CorruptBatch>>().map_err(Fault::internal)
@@ -68,11 +71,8 @@ impl<J: Journal> LedgerOutbox<J> {
         partition: u16,
         batches: &[(u64, Batch)],
     ) -> fault::Result<Vec<(u64, Vec<Outbound>)>> {
-        let mut numbers: Vec<i64> = batches
-            .iter()
-            .flat_map(|(_, batch)| batch.postings.iter())
-            .flat_map(|posting| [i64::from(posting.debit), i64::from(posting.credit)])
-            .collect();
+        let mut numbers: Vec<i64> =
+            batches.iter().flat_map(|(_, batch)| translate::accounts(batch)).map(i64::from).collect();
         numbers.sort_unstable();
         numbers.dedup();
         let mut unit = self.store.worker().await?;
@@ -81,12 +81,7 @@ impl<J: Journal> LedgerOutbox<J> {
         let mut translated = Vec::new();
         let mut events = 0;
         for (sequence, batch) in batches {
-            let of_batch = entries(batch).filter_map(|entry| {
-                customers
-                    .get(&entry.account)
-                    .map(|customer| outbound((partition, *sequence), customer, &entry))
-            });
-            let of_batch = of_batch.collect::<fault::Result<Vec<_>>>()?;
+            let of_batch = translate::events((partition, *sequence), batch, &customers)?;
             events += of_batch.len();
             translated.push((*sequence, of_batch));
             if events >= EVENTS_MAX {
@@ -196,50 +191,11 @@ impl std::fmt::Display for Cursor {
     }
 }
 
-fn outbound(at: (u16, u64), customer: &Customer, entry: &Entry<'_>) -> fault::Result<Outbound> {
-    let (partition, sequence) = at;
-    let when = Timestamp::from_millisecond(entry.at_ms).map_err(Fault::internal)?;
-    let credited = entry.amount > 0;
-    let (event, data_schema) = if credited {
-        ("tokens.credited", "vbwd.wallet.v1.TokensCredited")
-    } else {
-        ("tokens.spent", "vbwd.wallet.v1.TokensSpent")
-    };
-    // Both messages have the same fields under the same numbers.
-    let message = proto::TokensCredited {
-        account_id: customer.account.to_string(),
-        user_id: customer.owner.to_string(),
-        operation_id: entry.operation.to_string(),
-        asset: customer.asset.clone(),
-        amount: entry.amount.saturating_abs(),
-        balance_after: entry.balance_after,
-        reason: entry.reason.to_owned(),
-        reference: entry.reference.to_owned(),
-        at: Some(timestamp(when)),
-    };
-    let place = format!("{partition}-{sequence}-{}", entry.index);
-    Ok(Outbound {
-        tenant: customer.tenant,
-        service: NAME,
-        aggregate: "tokens",
-        event: event.to_owned(),
-        event_id: EventId::derived(&["ledger-entry", &place]),
-        subject_id: customer.account.to_string(),
-        sequence: format!("{partition:05}-{sequence:016x}-{:08x}", entry.index),
-        at: when,
-        correlation_id: entry.origin.map(wallet_domain::Origin::correlation_id).unwrap_or(entry.operation),
-        causation_id: Some(entry.operation),
-        traceparent: entry.origin.map(|origin| origin.traceparent.clone()).filter(|text| !text.is_empty()),
-        data: canonical_json(data_schema, &message)?,
-        data_schema,
-    })
-}
-
 async fn customers(
     connection: &mut PgConnection,
     partition: u16,
     numbers: &[i64],
-) -> fault::Result<HashMap<u32, Customer>> {
+) -> fault::Result<Customers> {
     let rows: Vec<(i64, Uuid, Uuid, Uuid, String)> = sqlx::query_as(
         "SELECT number, tenant_id, account_id, owner_user_id, asset FROM ledger_accounts \
          WHERE partition = $1 AND number = ANY($2) AND kind = $3 AND owner_user_id IS NOT NULL",
@@ -255,22 +211,6 @@ async fn customers(
         Some((u32::try_from(number).ok()?, Customer { tenant, account, owner, asset }))
     };
     Ok(rows.into_iter().filter_map(customer).collect())
-}
-
-async fn projected(store: &Store, partition: u16) -> fault::Result<u64> {
-    let found: Option<i64> = sqlx::query_scalar("SELECT projected FROM ledger_progress WHERE partition = $1")
-        .bind(i32::from(partition))
-        .fetch_optional(store.pool())
-        .await
-        .map_err(storage)?;
-    Ok(u64::try_from(found.unwrap_or_default()).unwrap_or_default())
-}
-
-fn unread(error: JournalError) -> Fault {
-    match error {
-        JournalError::Unavailable(_) => Fault::unavailable("journal_unavailable", error),
-        damaged => Fault::internal(damaged),
-    }
 }
 
 #[cfg(test)]

@@ -7,6 +7,8 @@
 
 mod copy;
 mod directory;
+mod lots;
+mod rows;
 
 use fault::Fault;
 use journal::{Journal, JournalError};
@@ -14,13 +16,13 @@ use runtime::Drain;
 use sqlx::PgConnection;
 use tokio::sync::watch;
 use tokio::time::{Duration, sleep};
-use wallet_domain::{Batch, CorruptBatch, entries};
+use wallet_domain::{Batch, CorruptBatch};
 
 use crate::engine::Ledger;
 use crate::metrics;
 use crate::store::Store;
-use copy::{CopyBuffer, EntryRow};
 use directory::Directory;
+use rows::Rows;
 
 /// Batches per transaction.
 const PAGE: u32 = 16;
@@ -86,7 +88,7 @@ async fn woken(durable: &mut watch::Receiver<u64>) {
     }
 }
 
-fn unread(error: JournalError) -> Fault {
+pub(crate) fn unread(error: JournalError) -> Fault {
     match error {
         JournalError::Unavailable(_) => Fault::unavailable("journal_unavailable", error),
         damaged => Fault::internal(damaged),
@@ -118,7 +120,8 @@ impl Projector {
         for (_, batch) in batches {
             self.directory.open(&mut unit, self.partition, batch).await?;
         }
-        copy::write(&mut unit, self.rows(batches)?).await?;
+        Rows::of(self.partition, &self.directory, batches)?.write(&mut unit).await?;
+        lots::write(&mut unit, self.partition, &self.directory, batches).await?;
         let last = batches.last().map_or(self.sequence, |(sequence, _)| *sequence);
         sqlx::query("UPDATE ledger_progress SET projected = $2 WHERE partition = $1")
             .bind(i32::from(self.partition))
@@ -129,18 +132,6 @@ impl Projector {
         unit.commit().await.map_err(eventstore::storage)?;
         self.sequence = last;
         Ok(())
-    }
-
-    fn rows(&self, batches: &[(u64, Batch)]) -> fault::Result<CopyBuffer> {
-        let mut buffer = CopyBuffer::default();
-        for (sequence, batch) in batches {
-            for entry in entries(batch) {
-                let unknown = || Fault::internal(format!("batch {sequence} names account {}", entry.account));
-                let account = self.directory.get(entry.account).ok_or_else(unknown)?;
-                buffer.push(&EntryRow { account, partition: self.partition, sequence: *sequence, entry });
-            }
-        }
-        Ok(buffer)
     }
 }
 

@@ -5,21 +5,19 @@
 //! however often it is asked. How many tokens a line delivers was fixed when it was quoted and
 //! travels in its terms: a bundle that changed later changes nothing about a sale.
 
-use std::sync::Arc;
-
 use eventstore::CommandContext;
 use fault::{Code, Fault};
-use futures::join;
 use ids::{BundleId, InvoiceId, LineId, OperationId, UserId};
 use money::{Currency, Money};
 use serde::{Deserialize, Serialize};
-use smallvec::smallvec;
-use wallet_domain::{AccountKind, AccountTerms, Asset, Leg, OpenAccount, Post, Rejection, Request};
+use wallet_domain::{
+    AccountKind, AccountTerms, Asset, Command, Grant, Leg, LotTerms, Rejection, RollOver, Verb,
+};
 
 use crate::Position;
 use crate::bundles::{Bundle, Catalogue};
-use crate::engine::Ledger;
 use crate::grpc::convert::{refused, request};
+use crate::teller::Teller;
 
 /// Most units of one line.
 const QUANTITY_MAX: i64 = 1_000_000;
@@ -73,14 +71,14 @@ enum Step {
 #[derive(Clone)]
 pub struct Selling {
     catalogue: Catalogue,
-    ledger: Ledger,
+    teller: Teller,
 }
 
 impl Selling {
     /// Sells from this catalogue into this ledger.
     #[must_use]
-    pub const fn new(catalogue: Catalogue, ledger: Ledger) -> Self {
-        Self { catalogue, ledger }
+    pub const fn new(catalogue: Catalogue, teller: Teller) -> Self {
+        Self { catalogue, teller }
     }
 
     /// Price and terms of a bundle.
@@ -118,27 +116,7 @@ impl Selling {
     /// # Errors
     /// `operation_id_reused` when the line was delivered with other contents; faults of the ledger.
     pub async fn fulfil(&self, context: &CommandContext, line: &Line) -> fault::Result<Position> {
-        let tenant = context.tenant;
-        let request = request(context);
-        let issuance = AccountTerms::system(tenant, AccountKind::Issuance, Asset::TOKEN);
-        let customer = AccountTerms::customer(tenant, line.user, Asset::TOKEN);
-        let open = |terms| self.ledger.open_account(request.clone(), OpenAccount { terms });
-        // Work is decided in the order in which it is put in, so the posting nearly always finds both.
-        let (issuance, customer, posted) = join!(
-            open(issuance),
-            open(customer),
-            self.ledger.post_one(request.clone(), line.post(tenant, Step::Fulfil)?)
-        );
-        issuance?.map_err(refused)?;
-        customer?.map_err(refused)?;
-        let posted = match posted? {
-            // The partition was only just taken over, and the posting went in before the openings.
-            Err(Rejection::AccountUnknown { .. }) => {
-                self.ledger.post_one(request, line.post(tenant, Step::Fulfil)?).await?
-            }
-            posted => posted,
-        };
-        Ok(posted.map_err(refused)?.position)
+        self.grant(context, line, Step::Fulfil).await
     }
 
     /// Takes back a delivered line, once.
@@ -147,9 +125,11 @@ impl Selling {
     /// `line_not_fulfilled`; `tokens_already_spent` when the customer has fewer tokens than were
     /// delivered.
     pub async fn reverse(&self, context: &CommandContext, line: &Line) -> fault::Result<Position> {
-        self.must_have_happened(context, line, Step::Fulfil, "line_not_fulfilled").await?;
-        let posted = self.step(request(context), context, line, Step::Reverse).await?;
-        posted.map_err(|rejection| match rejection {
+        let delivered = self.teller.reversal(context.tenant, line.operation(Step::Fulfil), []).await?;
+        let missing = || Fault::rejected("line_not_fulfilled", "What should be undone has not happened.");
+        let command = line.command(Step::Reverse, delivered.ok_or_else(missing)?);
+        let done = self.teller.execute(&request(context), command, &[]).await?;
+        done.map(|done| done.position).map_err(|rejection| match rejection {
             Rejection::InsufficientFunds { available, needed, .. } => {
                 Fault::rejected("tokens_already_spent", "The tokens have been spent already.")
                     .with_fact("available", available)
@@ -164,31 +144,23 @@ impl Selling {
     /// # Errors
     /// `line_not_reversed`.
     pub async fn restore(&self, context: &CommandContext, line: &Line) -> fault::Result<Position> {
-        self.must_have_happened(context, line, Step::Reverse, "line_not_reversed").await?;
-        self.step(request(context), context, line, Step::Restore).await?.map_err(refused)
+        let taken_back = self.teller.reversal(context.tenant, line.operation(Step::Reverse), []).await?;
+        let missing = || Fault::rejected("line_not_reversed", "What should be undone has not happened.");
+        taken_back.ok_or_else(missing)?;
+        self.grant(context, line, Step::Restore).await
     }
 
-    async fn step(
-        &self,
-        request: Request,
-        context: &CommandContext,
-        line: &Line,
-        step: Step,
-    ) -> fault::Result<Result<Position, Rejection>> {
-        let post = line.post(context.tenant, step)?;
-        Ok(self.ledger.post_one(request, post).await?.map(|receipt| receipt.position))
-    }
-
-    async fn must_have_happened(
-        &self,
-        context: &CommandContext,
-        line: &Line,
-        step: Step,
-        otherwise: &'static str,
-    ) -> fault::Result<()> {
-        let before = self.ledger.operation(context.tenant, line.operation(step)).await?;
-        let missing = || Fault::rejected(otherwise, "What should be undone has not happened.");
-        before.map(drop).ok_or_else(missing)
+    /// Credits the line's tokens as a lot of its own.
+    async fn grant(&self, context: &CommandContext, line: &Line, step: Step) -> fault::Result<Position> {
+        let issuance = AccountTerms::system(context.tenant, AccountKind::Issuance, Asset::TOKEN);
+        let customer = AccountTerms::customer(context.tenant, line.user, Asset::TOKEN);
+        let amount = line.terms.total(line.quantity)?;
+        let leg = Leg { debit: issuance.account, credit: customer.account, amount };
+        let terms = LotTerms::lasting("purchase");
+        let grant = Verb::Grant(Box::new(Grant { leg, terms, roll_over: RollOver::Keep }));
+        let command = line.command(step, grant);
+        let done = self.teller.execute(&request(context), command, &[issuance, customer]).await?;
+        done.map(|done| done.position).map_err(refused)
     }
 
     async fn on_sale(&self, context: &CommandContext, item: &str, quantity: i64) -> fault::Result<Bundle> {
@@ -225,21 +197,13 @@ impl Line {
         OperationId::derived(&[step, &self.id.to_string()])
     }
 
-    fn post(&self, tenant: ids::TenantId, step: Step) -> fault::Result<Post> {
-        let issuance = wallet_domain::system_account(tenant, AccountKind::Issuance, Asset::TOKEN);
-        let customer = wallet_domain::customer_account(tenant, self.user, Asset::TOKEN);
-        let amount = self.terms.total(self.quantity)?;
-        let (debit, credit, reason) = match step {
-            Step::Fulfil => (issuance, customer, "purchase"),
-            Step::Reverse => (customer, issuance, "purchase_reversed"),
-            Step::Restore => (issuance, customer, "purchase_restored"),
+    fn command(&self, step: Step, verb: Verb) -> Command {
+        let reason = match step {
+            Step::Fulfil => "purchase",
+            Step::Reverse => "purchase_reversed",
+            Step::Restore => "purchase_restored",
         };
-        Ok(Post {
-            operation: self.operation(step),
-            legs: smallvec![Leg { debit, credit, amount }],
-            reason: Arc::from(reason),
-            reference: format!("invoice/{}", self.invoice),
-        })
+        Command::new(self.operation(step), verb, reason, format!("invoice/{}", self.invoice))
     }
 }
 

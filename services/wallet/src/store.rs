@@ -33,6 +33,17 @@ impl Store {
         begin_whole(self.pool(), begin).await.map_err(storage)
     }
 
+    /// The last batch of a partition that is in the tables.
+    pub(crate) async fn projected(&self, partition: u16) -> fault::Result<u64> {
+        let query = "SELECT projected FROM ledger_progress WHERE partition = $1";
+        let found: Option<i64> = sqlx::query_scalar(query)
+            .bind(i32::from(partition))
+            .fetch_optional(self.pool())
+            .await
+            .map_err(storage)?;
+        Ok(u64::try_from(found.unwrap_or_default()).unwrap_or_default())
+    }
+
     pub(crate) fn leadership(&self, name: &str) -> eventstore::Leadership {
         self.events.leadership(name)
     }

@@ -80,6 +80,14 @@ impl Identity {
         self.finish_change(unit, cause, "user.suspend", id, (before, after)).await
     }
 
+    /// The status of a user, if there is one.
+    pub(crate) async fn look_up_user(&self, tenant: TenantId, id: UserId) -> fault::Result<Option<Status>> {
+        let mut transaction = self.store.read(tenant).await?;
+        let found = users::find(&mut transaction, tenant, id).await?;
+        transaction.rollback().await.map_err(storage)?;
+        Ok(found.map(|user| user.status))
+    }
+
     /// Lets a suspended user sign in again.
     pub(crate) async fn activate_user(&self, cause: &Cause<'_>, id: UserId) -> fault::Result<User> {
         let (mut unit, user) = self.begin_change(cause, id).await?;

@@ -4,6 +4,7 @@ use contracts::vbwd::identity::v1 as proto;
 use contracts::vbwd::identity::v1::audit_service_server::AuditService;
 use contracts::vbwd::identity::v1::role_service_server::RoleService;
 use contracts::vbwd::identity::v1::tenant_service_server::TenantService;
+use contracts::vbwd::identity::v1::user_directory_service_server::UserDirectoryService;
 use contracts::vbwd::identity::v1::user_service_server::UserService;
 use tonic::{Request, Response, Status};
 
@@ -22,6 +23,20 @@ impl TenantService for Api {
             slug: tenant.slug,
             default_currency: tenant.default_currency,
         }))
+    }
+}
+
+#[tonic::async_trait]
+impl UserDirectoryService for Api {
+    async fn look_up_user(
+        &self,
+        request: Request<proto::LookUpUserRequest>,
+    ) -> Result<Response<proto::LookUpUserResponse>, Status> {
+        let (caller, _) = self.context(&request)?;
+        let id = convert::user_id(&request.get_ref().user_id)?;
+        let found = self.0.look_up_user(caller.tenant, id).await?;
+        let active = found == Some(crate::tables::users::Status::Active);
+        Ok(Response::new(proto::LookUpUserResponse { exists: found.is_some(), active }))
     }
 }
 

@@ -11,8 +11,9 @@ use crate::{
     Release, ReserveUsage, Reverse, RollOver, SettleUsage, Verb, stored,
 };
 
-/// The digest of a command, without its operation id.
-pub(crate) fn digest(command: &Command) -> u64 {
+/// The digest of a command, without its operation id: equal for equal orders.
+#[must_use]
+pub fn digest(command: &Command) -> u64 {
     let mut body = Body(SmallVec::new());
     body.verb(&command.verb);
     body.length(command.note.reason.len());

@@ -1,16 +1,23 @@
 //! Given accounts and operations, when a command, then facts or a rejection.
 
+use crate::effect::Change;
 use crate::plan::Facts;
-use crate::samples::{NOON_MS, a_request};
+use crate::samples::{NOON_MS, a_command, a_request, customer};
 use crate::{
-    AccountTerms, AccountView, Batch, Command, LotView, OpenAccount, PartitionState, Rejection, Request,
-    Verdict, Writer, decide, original,
+    AccountChange, AccountTerms, AccountView, Batch, ChangeAccount, Command, Freeze, LotView, OpenAccount,
+    Outcome, PartitionState, Rejection, Request, Verb, Verdict, Writer, decide, original, outcome,
 };
 
 /// A ledger with a past.
 pub(crate) struct Given {
     writer: Writer,
     batches: Vec<Batch>,
+}
+
+impl Clone for Given {
+    fn clone(&self) -> Self {
+        Self { writer: Writer::new(self.state().clone(), 0), batches: self.batches.clone() }
+    }
 }
 
 /// What the ledger said.
@@ -25,6 +32,21 @@ pub(crate) fn given(accounts: impl IntoIterator<Item = AccountTerms>) -> Given {
     }
     let batches = writer.cut().map(|(_, batch)| batch).into_iter().collect();
     Given { writer, batches }
+}
+
+/// The user may owe so much.
+pub(crate) fn an_overdraft(number: u32, user: u32, most: i64) -> Command {
+    a_change(number, user, AccountChange::Overdraft(most))
+}
+
+/// The user's account is frozen, or is not any more.
+pub(crate) fn a_freeze(number: u32, user: u32, freeze: Freeze) -> Command {
+    a_change(number, user, AccountChange::Freeze(freeze))
+}
+
+/// The user's account is changed.
+pub(crate) fn a_change(number: u32, user: u32, change: AccountChange) -> Command {
+    a_command(number, Verb::ChangeAccount(ChangeAccount { account: customer(user), change }))
 }
 
 impl Given {
@@ -71,6 +93,24 @@ impl Given {
 
     pub(crate) fn state(&self) -> &PartitionState {
         self.writer.state()
+    }
+
+    /// What the journal says the operation came to.
+    pub(crate) fn outcome_of(&self, command: &Command) -> Outcome {
+        let all = self.batches.iter().flat_map(Batch::recorded);
+        let mut found = all.filter(|found| found.operation.id() == command.operation.as_uuid());
+        found.next().map(|found| outcome(found.postings, found.effects)).expect("it was done")
+    }
+
+    /// Kinds of effects of the last operation.
+    pub(crate) fn last_changes(&self) -> Vec<Change> {
+        let last = self.batches.last().into_iter().flat_map(|batch| batch.effects.iter());
+        last.filter_map(|effect| effect.change.clone()).collect()
+    }
+
+    /// When the next lot or hold expires.
+    pub(crate) fn due(&self) -> Option<i64> {
+        self.writer.next_due().map(|(_, due_ms)| due_ms).next()
     }
 
     pub(crate) fn account(&self, terms: AccountTerms) -> AccountView {

@@ -6,7 +6,7 @@
 //! the facts of a batch. The laws that no command can break, checked in `tests/laws.rs`:
 //! - per tenant and asset all balances sum to zero;
 //! - a customer account never owes more than its overdraft, and holds are covered;
-//! - the lots of an account are never more than its balance;
+//! - what can be spent of the lots of an account is never more than what is posted and not held;
 //! - an operation id has one outcome, however often it is sent;
 //! - replaying the batches gives the state that wrote them, and a snapshot gives it back.
 #![deny(clippy::float_arithmetic, clippy::arithmetic_side_effects)]
@@ -34,6 +34,7 @@ mod writer;
 pub use account::{AccountKind, AccountStatus, AccountTerms, UnknownKind, customer_account, system_account};
 pub use asset::{Asset, InvalidAsset};
 pub use batch::{Batch, CorruptBatch, FORMAT, Kind, Opening, Operation, Origin, Posting, Recorded};
+pub use body::digest;
 pub use command::*;
 pub use decide::Verdict;
 pub use draft::Draft;
@@ -43,5 +44,5 @@ pub use outcome::{Outcome, original, outcome};
 pub use plan::Facts;
 pub use rejection::Rejection;
 pub use snapshot::{CorruptSnapshot, decode as decode_snapshot, encode as encode_snapshot};
-pub use state::{AccountView, Broken, HoldView, LotView, PartitionState, UsageView};
+pub use state::{AccountView, Broken, HoldView, LotView, PartitionState, TrialLine, UsageView};
 pub use writer::{Answer, Refused, Writer};

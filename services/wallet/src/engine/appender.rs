@@ -10,19 +10,10 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::Sender;
 use journal::{Journal, JournalError, Lease, Row};
 use tokio::sync::mpsc;
-use wallet_domain::PartitionState;
 
+use super::rounds::Append;
 use super::snapshots::Due;
 use crate::metrics;
-
-/// A sealed batch on its way to the journal.
-pub(crate) struct Append {
-    pub(crate) row: Row,
-    /// Operations in it, for metrics.
-    pub(crate) operations: usize,
-    /// The state behind it, when a snapshot is due.
-    pub(crate) snapshot: Option<PartitionState>,
-}
 
 /// What became of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -9,12 +9,13 @@ use journal::Holder;
 use kernel::Clock;
 use runtime::Latch;
 use tokio::sync::{oneshot, watch};
-use wallet_domain::{AccountView, Answer, OpenAccount, Post, Rejection, Request};
+use wallet_domain::{AccountView, Answer, Command, OpenAccount, Outcome, PartitionState, Rejection, Request};
 
 use super::mailbox::{Mailbox, NotTaken};
+use super::packed::{PackedAnswer, PackedPosts};
 use super::placement::Placing;
-use super::work::{Decided, Lost, Query, Reply, View, Work};
-use super::writer::Limits;
+use super::rounds::Limits;
+use super::work::{Decided, Lost, Reading, Reply, View, Work};
 use crate::{Config, Position};
 
 /// The ledger of this installation; clones share it.
@@ -50,13 +51,15 @@ pub struct Opened {
     pub repeated: bool,
 }
 
-/// An operation is posted and durable.
+/// An operation is done and durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Receipt {
-    /// Where it was posted.
+    /// Where it was recorded.
     pub position: Position,
-    /// Whether it had been posted before.
+    /// Whether it had been done before; then its figures must be read from its facts.
     pub repeated: bool,
+    /// What it came to.
+    pub outcome: Outcome,
 }
 
 /// Accounts at one moment.
@@ -116,33 +119,61 @@ impl Ledger {
         Ok(decided.map(|answer| Opened { position: at(partition, &answer), repeated: answer.repeated }))
     }
 
-    /// Posts operations, each on its own; durable when it answers.
+    /// Executes commands, each on its own; durable when it answers.
     ///
     /// # Errors
     /// As for [`open_account`](Self::open_account).
-    pub async fn post(
+    pub async fn execute_all(
         &self,
         request: Request,
-        commands: Vec<Post>,
+        commands: Vec<Command>,
     ) -> fault::Result<Vec<Result<Receipt, Rejection>>> {
         let partition = self.partition_of(request.tenant);
-        let decided = self.ask(partition, |reply| Work::Post { request, commands, reply }).await?;
-        let receipt =
-            |answer: Answer| Receipt { position: at(partition, &answer), repeated: answer.repeated };
-        Ok(decided.into_iter().map(|outcome| outcome.map(receipt)).collect())
+        let decided = self.ask(partition, |reply| Work::Many { request, commands, reply }).await?;
+        Ok(decided.into_iter().map(|ruled| ruled.map(|answer| receipt(partition, &answer))).collect())
     }
 
-    /// Posts one operation; durable when it answers.
+    /// Executes one command; durable when it answers.
     ///
     /// # Errors
     /// As for [`open_account`](Self::open_account).
-    pub async fn post_one(
+    pub async fn execute(
         &self,
         request: Request,
-        command: Post,
+        command: Command,
     ) -> fault::Result<Result<Receipt, Rejection>> {
-        let answers = self.post(request, vec![command]).await?;
-        answers.into_iter().next().ok_or_else(|| Fault::internal("a post without an answer"))
+        let (partition, command) = (self.partition_of(request.tenant), Box::new(command));
+        let ruled = self.ask(partition, |reply| Work::One { request, command, reply }).await?;
+        Ok(ruled.map(|answer| receipt(partition, &answer)))
+    }
+
+    /// Executes simple posts, each on its own; durable when it answers. Columns must be even.
+    ///
+    /// # Errors
+    /// As for [`open_account`](Self::open_account).
+    pub async fn execute_packed(
+        &self,
+        request: Request,
+        posts: PackedPosts,
+    ) -> fault::Result<(Position, PackedAnswer)> {
+        let (partition, posts) = (self.partition_of(request.tenant), Box::new(posts));
+        let answer = self.ask(partition, |reply| Work::Packed { request, posts, reply }).await?;
+        Ok((Position { partition, sequence: answer.sequence }, answer))
+    }
+
+    /// Reads the durable state of the tenant's partition.
+    ///
+    /// # Errors
+    /// As for [`open_account`](Self::open_account).
+    pub async fn look<T: Send + 'static>(
+        &self,
+        tenant: TenantId,
+        look: impl FnOnce(&PartitionState) -> T + Send + 'static,
+    ) -> fault::Result<(Position, T)> {
+        let partition = self.partition_of(tenant);
+        let asked = self.ask(partition, |reply| Work::Read(Box::new(Reading { look, reply })));
+        let View { sequence, value } = asked.await?;
+        Ok((Position { partition, sequence }, value))
     }
 
     /// One account, from durable state.
@@ -150,7 +181,8 @@ impl Ledger {
     /// # Errors
     /// As for [`open_account`](Self::open_account).
     pub async fn account(&self, tenant: TenantId, account: AccountId) -> fault::Result<Balances> {
-        self.read(tenant, Query::Account(tenant, account)).await
+        let look = move |state: &PartitionState| state.account(tenant, account).into_iter().collect();
+        self.look(tenant, look).await.map(|(position, accounts)| Balances { position, accounts })
     }
 
     /// A user's own accounts, from durable state.
@@ -158,10 +190,11 @@ impl Ledger {
     /// # Errors
     /// As for [`open_account`](Self::open_account).
     pub async fn accounts_of(&self, tenant: TenantId, user: UserId) -> fault::Result<Balances> {
-        self.read(tenant, Query::AccountsOf(tenant, user)).await
+        let look = move |state: &PartitionState| state.accounts_of(tenant, user).collect();
+        self.look(tenant, look).await.map(|(position, accounts)| Balances { position, accounts })
     }
 
-    /// Where an operation was posted, if it was; from durable state.
+    /// Where an operation was recorded, if it was and is remembered; from durable state.
     ///
     /// # Errors
     /// As for [`open_account`](Self::open_account).
@@ -170,17 +203,9 @@ impl Ledger {
         tenant: TenantId,
         operation: OperationId,
     ) -> fault::Result<Option<Position>> {
-        let partition = self.partition_of(tenant);
-        let query = Query::Operation(tenant, operation);
-        let view = self.ask(partition, |reply| Work::Read { query, reply }).await?;
-        Ok(view.posted.map(|sequence| Position { partition, sequence }))
-    }
-
-    async fn read(&self, tenant: TenantId, query: Query) -> fault::Result<Balances> {
-        let partition = self.partition_of(tenant);
-        let View { sequence, accounts, .. } =
-            self.ask(partition, |reply| Work::Read { query, reply }).await?;
-        Ok(Balances { position: Position { partition, sequence }, accounts })
+        let look = move |state: &PartitionState| state.operation(tenant, operation);
+        let (position, recorded) = self.look(tenant, look).await?;
+        Ok(recorded.map(|sequence| Position { sequence, ..position }))
     }
 
     async fn ask<T>(&self, partition: u16, work: impl FnOnce(Reply<T>) -> Work) -> fault::Result<T> {
@@ -326,6 +351,10 @@ impl Ledger {
         }
         self.say_whether_ready();
     }
+}
+
+fn receipt(partition: u16, answer: &Answer) -> Receipt {
+    Receipt { position: at(partition, answer), repeated: answer.repeated, outcome: answer.outcome }
 }
 
 fn at(partition: u16, answer: &Answer) -> Position {

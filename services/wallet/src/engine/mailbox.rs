@@ -59,12 +59,12 @@ impl Inbox {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::work::Query;
-    use wallet_domain::samples::{customer, tenant};
+    use crate::engine::work::Reading;
+    use wallet_domain::PartitionState;
 
     fn a_read() -> Work {
         let (reply, _) = tokio::sync::oneshot::channel();
-        Work::Read { query: Query::Account(tenant(), customer(1)), reply }
+        Work::Read(Box::new(Reading { look: PartitionState::sequence, reply }))
     }
 
     #[test]

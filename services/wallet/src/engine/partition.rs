@@ -16,6 +16,7 @@ use super::lease::{self, Validity};
 use super::ledger::Ledger;
 use super::mailbox::mailbox;
 use super::recovery::{Failed, Recovered, catch_up, recover};
+use super::rounds::{Append, Rounds};
 use super::snapshots;
 use super::writer::{Ended, WriterThread};
 use crate::metrics;
@@ -185,7 +186,7 @@ async fn serve<J: Journal>(
 
 /// What the appender needs of a running writer thread.
 struct Parts {
-    appends: mpsc::Receiver<appender::Append>,
+    appends: mpsc::Receiver<Append>,
     settled: crossbeam_channel::Sender<appender::Settled>,
     ended: tokio::sync::oneshot::Receiver<Result<(), Ended>>,
 }
@@ -201,16 +202,14 @@ fn start(
     let (mailbox, inbox) = mailbox(config.queued_operations_max);
     let (to_appender, appends) = mpsc::channel(1);
     let (settled, from_appender) = crossbeam_channel::unbounded();
+    let writer = Writer::new(state, config.remembered_operations);
     let thread = WriterThread {
-        writer: Writer::new(state, config.remembered_operations),
-        chain,
-        epoch: lease.epoch,
+        rounds: Rounds::new(writer, chain, lease.epoch, ledger.limits()),
         inbox,
         appends: to_appender,
         settled: from_appender,
         validity: validity.clone(),
         clock: ledger.clock(),
-        limits: ledger.limits(),
     };
     let (say_ended, ended) = tokio::sync::oneshot::channel();
     std::thread::Builder::new()

@@ -3,20 +3,28 @@
 use std::str::FromStr;
 use std::sync::Arc;
 
+use auth::Caller;
 use contracts::vbwd::money::v1 as money_proto;
 use contracts::vbwd::wallet::v1 as proto;
 use eventstore::CommandContext;
-use fault::{Code, Fault};
+use fault::Fault;
 use ids::AccountId;
 use jiff::Timestamp;
 use money::{Currency, Money};
-use wallet_domain::{AccountKind, AccountView, Asset, Origin, Rejection, Request};
+use wallet_domain::{AccountKind, AccountView, Asset, Kind, LotView, Origin, Request};
 
+pub(crate) use super::refusals::refused;
 use crate::Position;
 use crate::bundles::{Bundle, BundleBody};
-use crate::queries::EntryLine;
+use crate::history::{EntryLine, Filter};
 
-/// What the ledger needs to know of the call.
+/// What the ledger needs to know of a call, with the roles of who acts.
+pub(crate) fn request_of(caller: &Caller, context: &CommandContext) -> Request {
+    let service = caller.is_service().then(|| "service".to_owned());
+    Request { roles: caller.roles.iter().cloned().chain(service).collect(), ..request(context) }
+}
+
+/// What the ledger needs to know of a call.
 pub(crate) fn request(context: &CommandContext) -> Request {
     let origin = Origin {
         actor: context.actor.clone(),
@@ -24,7 +32,8 @@ pub(crate) fn request(context: &CommandContext) -> Request {
         causation: context.causation_id.map(|id| id.as_bytes().to_vec()).unwrap_or_default(),
         traceparent: context.traceparent.clone().unwrap_or_default(),
     };
-    Request { tenant: context.tenant, at_ms: context.at.as_millisecond(), origin: Arc::new(origin) }
+    let (tenant, at_ms) = (context.tenant, context.at.as_millisecond());
+    Request { tenant, at_ms, origin: Arc::new(origin), roles: Arc::default() }
 }
 
 /// An id in a message.
@@ -47,97 +56,114 @@ pub(crate) fn currency(text: &str) -> fault::Result<Currency> {
     text.parse().map_err(|_| Fault::invalid("/currency", "currency_unknown", "There is no such currency."))
 }
 
-/// A rejection as callers see it.
-pub(crate) fn refused(rejection: Rejection) -> Fault {
-    let reason = rejection.code();
-    let message = sentence(&rejection);
-    let invalid =
-        |pointer: &str| Fault::new(Code::InvalidInput, reason, message).with_violation(pointer, reason);
-    match rejection {
-        Rejection::AccountExists { account } => {
-            Fault::new(Code::AlreadyExists, reason, message).with_fact("account_id", account)
-        }
-        Rejection::AccountUnknown { account } => {
-            Fault::new(Code::NotFound, reason, message).with_fact("account_id", account)
-        }
-        Rejection::OwnerMissing | Rejection::OwnerUnexpected => invalid("/owner_user_id"),
-        Rejection::PartitionFull => Fault::rejected(reason, message),
-        Rejection::PostingsMissing => invalid("/postings"),
-        Rejection::TooManyPostings { limit, .. } => invalid("/postings").with_fact("limit", limit),
-        Rejection::ReasonOutOfRange { limit } => invalid("/reason").with_fact("limit", limit),
-        Rejection::ReferenceTooLong { limit } => invalid("/reference").with_fact("limit", limit),
-        Rejection::AmountNotPositive { index, .. } => invalid(&format!("/postings/{index}/amount")),
-        Rejection::SameAccount { index, .. } => invalid(&format!("/postings/{index}/credit_account_id")),
-        Rejection::AssetMismatch { index, debit, credit } => invalid(&format!("/postings/{index}"))
-            .with_fact("debit_asset", debit)
-            .with_fact("credit_asset", credit),
-        Rejection::InsufficientFunds { account, available, needed } => Fault::rejected(reason, message)
-            .with_fact("account_id", account)
-            .with_fact("available", available)
-            .with_fact("needed", needed),
-        Rejection::BalanceOutOfRange { account } => {
-            Fault::rejected(reason, message).with_fact("account_id", account)
-        }
-        Rejection::OperationIdReused { operation } => {
-            Fault::new(Code::OperationReused, reason, message).with_fact("operation_id", operation)
-        }
-        Rejection::OperationIdExpired { operation } => {
-            Fault::rejected(reason, message).with_fact("operation_id", operation)
-        }
-    }
-}
-
-const fn sentence(rejection: &Rejection) -> &'static str {
-    match rejection {
-        Rejection::AccountExists { .. } => "The account is open with other terms.",
-        Rejection::AccountUnknown { .. } => "There is no such account.",
-        Rejection::OwnerMissing => "A customer account needs an owner.",
-        Rejection::OwnerUnexpected => "A system account has no owner.",
-        Rejection::PartitionFull => "The ledger cannot take more accounts here.",
-        Rejection::PostingsMissing => "An operation needs at least one posting.",
-        Rejection::TooManyPostings { .. } => "The operation has too many postings.",
-        Rejection::ReasonOutOfRange { .. } => "The reason is missing or too long.",
-        Rejection::ReferenceTooLong { .. } => "The reference is too long.",
-        Rejection::AmountNotPositive { .. } => "Amounts are above zero.",
-        Rejection::SameAccount { .. } => "A posting has two different accounts.",
-        Rejection::AssetMismatch { .. } => "The accounts count different things.",
-        Rejection::InsufficientFunds { .. } => "The account has not enough.",
-        Rejection::BalanceOutOfRange { .. } => "The balance would be out of range.",
-        Rejection::OperationIdReused { .. } => "This operation id was used with another body.",
-        Rejection::OperationIdExpired { .. } => "This operation id is too old to be told from a repetition.",
-    }
-}
-
 /// An account's figures as a message.
-pub(crate) fn balance_message(view: &AccountView, position: Position) -> proto::Balance {
-    balance(view.terms.account, view.terms.asset, view.balance, position)
+pub(crate) fn balance_message(view: &AccountView, lots: &[LotView], position: Position) -> proto::Balance {
+    proto::Balance {
+        account_id: view.terms.account.to_string(),
+        asset: view.terms.asset.to_string(),
+        posted: view.balance,
+        held: view.held,
+        available: view.available(),
+        position: position.to_string(),
+        overdraft_limit: view.overdraft,
+        lots: lots.iter().map(lot_message).collect(),
+    }
 }
 
-/// The figures of an account.
-pub(crate) fn balance(account: AccountId, asset: Asset, posted: i64, position: Position) -> proto::Balance {
+/// The figures of an account that was never opened.
+pub(crate) fn empty_balance(account: AccountId, asset: Asset, position: Position) -> proto::Balance {
     proto::Balance {
         account_id: account.to_string(),
         asset: asset.to_string(),
-        posted,
-        held: 0,
-        available: posted,
         position: position.to_string(),
+        ..proto::Balance::default()
+    }
+}
+
+/// A lot with units left as a message.
+fn lot_message(lot: &LotView) -> proto::Lot {
+    proto::Lot {
+        lot_id: lot.id.to_string(),
+        source: lot.terms.source.to_string(),
+        priority: lot.terms.priority.into(),
+        expires_at: lot.terms.expires_at_ms.map(milliseconds),
+        granted: lot.granted,
+        free: lot.free,
+        held: lot.held,
+    }
+}
+
+/// An account as a message.
+pub(crate) fn account_message(view: &AccountView) -> proto::Account {
+    proto::Account {
+        account_id: view.terms.account.to_string(),
+        kind: view.terms.kind as i32,
+        asset: view.terms.asset.to_string(),
+        owner_user_id: view.terms.owner.map(|owner| owner.to_string()).unwrap_or_default(),
+        status: i32::from(view.status as u8).saturating_add(1),
+        overdraft_limit: view.overdraft,
+        low_below: view.alerts.low_below,
+        top_up_below: view.alerts.top_up_below,
+        top_up_amount: view.alerts.top_up_amount,
     }
 }
 
 /// A statement's line as a message.
-pub(crate) fn entry_message(line: EntryLine) -> proto::Entry {
+pub(crate) fn entry_message(line: &EntryLine, asset: &str, partition: u16) -> proto::Entry {
+    let entry = &line.entry;
     proto::Entry {
-        account_id: line.account_id.to_string(),
-        operation_id: line.operation_id.to_string(),
-        asset: line.asset,
-        amount: line.amount,
-        balance_after: line.balance_after,
-        reason: line.reason,
-        reference: line.reference,
-        at: Some(timestamp(line.at)),
-        position: format!("{}-{}", line.partition, line.sequence),
+        account_id: line.account.to_string(),
+        operation_id: entry.operation().to_string(),
+        asset: asset.to_owned(),
+        amount: entry.amount,
+        balance_after: entry.balance_after,
+        reason: entry.reason.clone(),
+        reference: entry.reference.clone(),
+        at: Some(milliseconds(entry.at_ms)),
+        position: Position { partition, sequence: entry.sequence }.to_string(),
+        kind: kind_number(entry.kind),
     }
+}
+
+/// The number of an operation's kind in messages: there 0 means none.
+pub(crate) fn kind_number(kind: u32) -> i32 {
+    i32::try_from(kind).unwrap_or_default().saturating_add(1)
+}
+
+/// What a statement is asked with.
+pub(crate) fn filter(message: Option<proto::EntryFilter>) -> fault::Result<Filter> {
+    let message = message.unwrap_or_default();
+    let unknown = |pointer: &str| Fault::invalid(pointer, "unknown", "There is no such value.");
+    let kind = match u32::try_from(message.kind) {
+        Ok(0) => None,
+        Ok(number) => Some(Kind::numbered(number.saturating_sub(1)).ok_or_else(|| unknown("/filter/kind"))?),
+        Err(_) => return Err(unknown("/filter/kind")),
+    };
+    let incoming = match message.direction {
+        0 => None,
+        1 => Some(true),
+        2 => Some(false),
+        _ => return Err(unknown("/filter/direction")),
+    };
+    Ok(Filter {
+        from_ms: message.from.map(|at| time_ms(&at, "/filter/from")).transpose()?,
+        until_ms: message.until.map(|at| time_ms(&at, "/filter/until")).transpose()?,
+        reason: message.reason,
+        reference: message.reference,
+        kind,
+        incoming,
+    })
+}
+
+/// A time in a message, milliseconds since 1970.
+pub(crate) fn time_ms(at: &prost_types::Timestamp, pointer: &str) -> fault::Result<i64> {
+    let time = Timestamp::new(at.seconds, at.nanos);
+    time.map(Timestamp::as_millisecond).map_err(|_| Fault::invalid(pointer, "malformed", "This is no time."))
+}
+
+/// Milliseconds since 1970 as a message.
+pub(crate) fn milliseconds(at_ms: i64) -> prost_types::Timestamp {
+    timestamp(Timestamp::from_millisecond(at_ms).unwrap_or(Timestamp::MAX))
 }
 
 /// A bundle as a message.

@@ -1,25 +1,31 @@
 //! Which account has which number, as far as the projection has come.
 
+use std::collections::HashSet;
+
 use eventstore::storage;
 use fault::Fault;
 use sqlx::PgConnection;
 use uuid::Uuid;
 use wallet_domain::{Asset, Batch, Opening};
 
-/// The accounts of a partition by number.
+/// The accounts and tenants of a partition by number.
 #[derive(Default)]
-pub(super) struct Directory(Vec<Known>);
+pub(super) struct Directory {
+    accounts: Vec<Known>,
+    /// In the order of their first account, as the ledger numbers them.
+    tenants: Vec<Uuid>,
+    met: HashSet<Uuid>,
+}
 
-/// What an entry's row says about its account.
+/// Whose account it is.
 #[derive(Clone, Copy)]
 pub(super) struct Known {
     pub(super) tenant: Uuid,
     pub(super) account: Uuid,
-    pub(super) asset: Asset,
 }
 
 const LOAD: &str = "
-SELECT tenant_id, account_id, asset FROM ledger_accounts WHERE partition = $1 ORDER BY number";
+SELECT tenant_id, account_id FROM ledger_accounts WHERE partition = $1 ORDER BY number";
 
 const OPEN: &str = "
 INSERT INTO ledger_accounts (tenant_id, account_id, partition, number, kind, asset, owner_user_id, opened_at)
@@ -29,16 +35,29 @@ FROM unnest($2::uuid[], $3::uuid[], $4::bigint[], $5::smallint[], $6::text[], $7
 
 impl Directory {
     pub(super) async fn load(connection: &mut PgConnection, partition: u16) -> fault::Result<Self> {
-        let rows: Vec<(Uuid, Uuid, String)> =
+        let rows: Vec<(Uuid, Uuid)> =
             sqlx::query_as(LOAD).bind(i32::from(partition)).fetch_all(connection).await.map_err(storage)?;
-        let known = |(tenant, account, asset): (Uuid, Uuid, String)| {
-            Ok(Known { tenant, account, asset: asset.parse().map_err(Fault::internal)? })
-        };
-        rows.into_iter().map(known).collect::<fault::Result<_>>().map(Self)
+        let mut directory = Self::default();
+        directory.meet(rows.into_iter().map(|(tenant, account)| Known { tenant, account }));
+        Ok(directory)
     }
 
     pub(super) fn get(&self, number: u32) -> Option<Known> {
-        self.0.get(number as usize).copied()
+        self.accounts.get(number as usize).copied()
+    }
+
+    /// The tenant with this number.
+    pub(super) fn tenant(&self, number: u32) -> Option<Uuid> {
+        self.tenants.get(number as usize).copied()
+    }
+
+    fn meet(&mut self, accounts: impl Iterator<Item = Known>) {
+        for known in accounts {
+            if self.met.insert(known.tenant) {
+                self.tenants.push(known.tenant);
+            }
+            self.accounts.push(known);
+        }
     }
 
     /// Adds the accounts that a batch opened, here and in the table.
@@ -51,7 +70,7 @@ impl Directory {
         if batch.openings.is_empty() {
             return Ok(());
         }
-        let first = i64::try_from(self.0.len()).unwrap_or(i64::MAX);
+        let first = i64::try_from(self.accounts.len()).unwrap_or(i64::MAX);
         let openings = &batch.openings;
         let assets =
             openings.iter().map(|opening| asset(batch, opening)).collect::<fault::Result<Vec<_>>>()?;
@@ -67,12 +86,8 @@ impl Directory {
             .execute(connection)
             .await
             .map_err(storage)?;
-        let known = |(opening, asset): (&Opening, Asset)| Known {
-            tenant: opening.tenant(),
-            account: opening.account(),
-            asset,
-        };
-        self.0.extend(openings.iter().zip(assets).map(known));
+        let known = |opening: &Opening| Known { tenant: opening.tenant(), account: opening.account() };
+        self.meet(openings.iter().map(known));
         Ok(())
     }
 }

@@ -109,7 +109,7 @@ fn post(from: &Account, to: &Account, amount: i64) -> PostRequest {
         operation_id: OperationId::new().to_string(),
         postings: vec![posting],
         reason: "adjustment".to_owned(),
-        reference: String::new(),
+        ..PostRequest::default()
     }
 }
 
@@ -150,7 +150,7 @@ async fn bought_tokens_show_in_balance_and_statement_and_are_published() {
         balances.iter().map(|balance| (balance.asset.as_str(), balance.available)).collect::<Vec<_>>(),
         [("TOKEN", 1_000)]
     );
-    let asked = ListMyEntriesRequest { page_size: 0, cursor: String::new(), min_position };
+    let asked = ListMyEntriesRequest { min_position, ..ListMyEntriesRequest::default() };
     let entries =
         wallet.list_my_entries(world.call(&world.customer(), asked)).await.unwrap().into_inner().entries;
     assert_eq!(
@@ -173,7 +173,8 @@ async fn a_ledger_operation_is_idempotent_and_its_refusals_have_codes() {
     let mut ledger = LedgerServiceClient::new(world.channel());
     let grant = post(&issuance, &customer, 10);
     let first = ledger.post(world.call(&world.admin(), grant.clone())).await.unwrap().into_inner();
-    assert_eq!(ledger.post(world.call(&world.admin(), grant.clone())).await.unwrap().into_inner(), first);
+    let again = ledger.post(world.call(&world.admin(), grant.clone())).await.unwrap().into_inner();
+    assert_eq!((again.position, again.repeated), (first.position.clone(), true));
 
     let mut reused = grant.clone();
     reused.postings[0].amount = 11;
@@ -191,7 +192,8 @@ async fn a_ledger_operation_is_idempotent_and_its_refusals_have_codes() {
         let fault = Fault::from(ledger.post(world.call(&world.admin(), request)).await.unwrap_err());
         assert_eq!((fault.code(), fault.reason()), (code, reason));
     }
-    let asked = GetBalanceRequest { account_id: customer.account_id, min_position: first.position };
+    let asked =
+        GetBalanceRequest { account_id: customer.account_id, min_position: first.position, as_of: None };
     let balance =
         ledger.get_balance(world.call(&world.admin(), asked)).await.unwrap().into_inner().balance.unwrap();
     assert_eq!((balance.posted, balance.held, balance.available), (10, 0, 10));
@@ -206,7 +208,7 @@ async fn who_may_not_is_refused() {
     let mut wallet = WalletServiceClient::new(world.channel());
     let customer = world.customer();
     let balance =
-        GetBalanceRequest { account_id: ids::AccountId::new().to_string(), min_position: String::new() };
+        GetBalanceRequest { account_id: ids::AccountId::new().to_string(), ..GetBalanceRequest::default() };
     let refused = [
         ledger.get_balance(world.call(&customer, balance)).await.unwrap_err(),
         source.fulfil(world.call(&world.admin(), FulfilRequest { line: None })).await.unwrap_err(),

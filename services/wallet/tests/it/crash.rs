@@ -69,7 +69,7 @@ async fn an_owner_that_lost_its_lease_answers_nothing_and_starts_over() {
         .execute(&superuser)
         .await
         .unwrap();
-    let refused = process.ledger.post_one(a_request(), an_operation(1)).await;
+    let refused = process.ledger.execute(a_request(), an_operation(1)).await;
     assert!(refused.is_err(), "{refused:?}");
     process.served().await;
     assert!(!process.insist(&a_request(), &an_operation(1)).await.unwrap().repeated);
@@ -99,7 +99,7 @@ async fn cut_connections_lose_nothing_and_double_nothing() {
     assert_eq!(audited.account(tenant(), issuance()).unwrap().balance, -900);
 }
 
-fn an_operation(number: u32) -> wallet_domain::Post {
+fn an_operation(number: u32) -> wallet_domain::Command {
     a_post(number, issuance(), customer(1 + number % 5), 3)
 }
 
@@ -107,7 +107,7 @@ impl Process {
     /// Whether an operation was acknowledged as done.
     async fn insist_or_unknown(&self, number: u32) -> bool {
         tokio::time::sleep(Duration::from_millis(u64::from(number) / 4)).await;
-        let answer = self.ledger.post_one(a_request(), an_operation(number)).await;
+        let answer = self.ledger.execute(a_request(), an_operation(number)).await;
         answer.is_ok_and(|outcome| outcome.is_ok())
     }
 }

@@ -15,8 +15,8 @@ async fn what_is_posted_can_be_read() {
     let process = Process::serving(&MemoryJournal::default(), config()).await;
     process.open_customers(2).await;
     let post = a_post(1, issuance(), customer(1), 100);
-    let first = process.ledger.post_one(a_request(), post.clone()).await.unwrap().unwrap();
-    let again = process.ledger.post_one(a_request(), post).await.unwrap().unwrap();
+    let first = process.ledger.execute(a_request(), post.clone()).await.unwrap().unwrap();
+    let again = process.ledger.execute(a_request(), post).await.unwrap().unwrap();
     assert_eq!((first.position, first.repeated, again.repeated), (again.position, false, true));
     assert_eq!((process.balance(issuance()).await, process.balance(customer(1)).await), (-100, 100));
     let unknown = process.ledger.account(ids::TenantId::new(), customer(1)).await;
@@ -27,8 +27,8 @@ async fn what_is_posted_can_be_read() {
 async fn many_spends_of_the_last_token_succeed_once() {
     let process = Process::serving(&MemoryJournal::default(), config()).await;
     process.open_customers(2).await;
-    process.ledger.post_one(a_request(), a_post(0, issuance(), customer(1), 1)).await.unwrap().unwrap();
-    let spend = |number| process.ledger.post_one(a_request(), a_post(number, customer(1), customer(2), 1));
+    process.ledger.execute(a_request(), a_post(0, issuance(), customer(1), 1)).await.unwrap().unwrap();
+    let spend = |number| process.ledger.execute(a_request(), a_post(number, customer(1), customer(2), 1));
     let outcomes = join_all((1..=1_000).map(spend)).await;
     let won = outcomes.iter().filter(|outcome| outcome.as_ref().unwrap().is_ok()).count();
     assert_eq!(won, 1);
@@ -45,7 +45,7 @@ async fn what_arrives_during_an_append_is_one_batch() {
     let partition = process.ledger.partition_of(tenant());
     let before = journal.read(partition, 0, 10_000).await.unwrap().len();
     journal.order([Mishap::Slow(Duration::from_millis(200))]);
-    let post = |number| process.ledger.post_one(a_request(), a_post(number, issuance(), customer(1), 1));
+    let post = |number| process.ledger.execute(a_request(), a_post(number, issuance(), customer(1), 1));
     join_all((1..=500).map(post)).await;
     let batches = journal.read(partition, 0, 10_000).await.unwrap().len() - before;
     assert!(batches <= 3, "{batches} batches for 500 operations");
@@ -58,7 +58,7 @@ async fn nobody_is_answered_before_the_batch_is_durable() {
     let process = Process::serving(&journal, config()).await;
     process.open_customers(1).await;
     journal.order([Mishap::Slow(Duration::from_millis(250))]);
-    let posting = process.ledger.post_one(a_request(), a_post(1, issuance(), customer(1), 7));
+    let posting = process.ledger.execute(a_request(), a_post(1, issuance(), customer(1), 7));
     let mut posting = Box::pin(posting);
     let early = tokio::time::timeout(Duration::from_millis(100), &mut posting).await;
     assert!(early.is_err(), "not durable yet");
@@ -75,7 +75,7 @@ async fn a_lost_answer_is_settled_by_itself() {
     process.open_customers(1).await;
     for (number, mishap) in (1..).zip([Mishap::AnswerLost, Mishap::Lost]) {
         journal.order([mishap]);
-        let posted = process.ledger.post_one(a_request(), a_post(number, issuance(), customer(1), 5)).await;
+        let posted = process.ledger.execute(a_request(), a_post(number, issuance(), customer(1), 5)).await;
         assert!(!posted.unwrap().unwrap().repeated, "{mishap:?}");
     }
     assert_eq!(process.balance(customer(1)).await, 10);
@@ -92,7 +92,7 @@ async fn an_unknown_outcome_is_said_and_resolved_by_repeating() {
         journal.order([mishap]);
         journal.order([Mishap::Lost; 3]);
         let post = a_post(1, issuance(), customer(1), 5);
-        let fault = process.ledger.post_one(a_request(), post.clone()).await.unwrap_err();
+        let fault = process.ledger.execute(a_request(), post.clone()).await.unwrap_err();
         assert_eq!(fault.reason(), "ledger_outcome_unknown", "{mishap:?}");
         let receipt = process.insist(&a_request(), &post).await.unwrap();
         assert_eq!(receipt.repeated, got_in, "{mishap:?}");
@@ -107,7 +107,7 @@ async fn too_much_at_once_is_refused_and_memory_stays_bounded() {
     let process = Process::serving(&journal, config).await;
     process.open_customers(1).await;
     journal.order([Mishap::Slow(Duration::from_millis(200))]);
-    let post = |number| process.ledger.post_one(a_request(), a_post(number, issuance(), customer(1), 1));
+    let post = |number| process.ledger.execute(a_request(), a_post(number, issuance(), customer(1), 1));
     let outcomes = join_all((1..=500).map(post)).await;
     let refused = outcomes.iter().filter_map(|outcome| outcome.as_ref().err());
     let refused: Vec<_> = refused.map(fault::Fault::reason).collect();
@@ -128,15 +128,15 @@ async fn the_next_owner_continues_where_a_dead_one_stopped() {
     let posts: Vec<_> =
         (1..=3_000).map(|number| timed(a_post(number, issuance(), customer(1 + number % 3), 2))).collect();
     for chunk in posts.chunks(50) {
-        let outcomes = first.ledger.post(a_request(), chunk.to_vec()).await.unwrap();
+        let outcomes = first.ledger.execute_all(a_request(), chunk.to_vec()).await.unwrap();
         assert!(outcomes.iter().all(Result::is_ok));
     }
     first.kill();
     let second = Process::serving(&journal, config).await;
     assert_eq!(second.balance(issuance()).await, -6_000);
-    let repeated = second.ledger.post(a_request(), posts[2_900..].to_vec()).await.unwrap();
+    let repeated = second.ledger.execute_all(a_request(), posts[2_900..].to_vec()).await.unwrap();
     assert!(repeated.iter().all(|outcome| outcome.as_ref().unwrap().repeated));
-    let forgotten = second.ledger.post_one(a_request(), posts[0].clone()).await.unwrap();
+    let forgotten = second.ledger.execute(a_request(), posts[0].clone()).await.unwrap();
     let expired = Rejection::OperationIdExpired { operation: posts[0].operation };
     assert_eq!(forgotten, Err(expired), "what is no longer remembered is refused, not done twice");
     let partition = second.ledger.partition_of(tenant());
@@ -152,9 +152,9 @@ async fn a_standby_takes_over_when_the_owner_stops() {
     let standby = Process::start(&journal, config());
     tokio::time::sleep(Duration::from_millis(250)).await;
     let refused =
-        standby.ledger.post_one(a_request(), a_post(1, issuance(), customer(1), 5)).await.unwrap_err();
+        standby.ledger.execute(a_request(), a_post(1, issuance(), customer(1), 5)).await.unwrap_err();
     assert_eq!(refused.reason(), "ledger_not_served_here");
-    first.ledger.post_one(a_request(), a_post(1, issuance(), customer(1), 5)).await.unwrap().unwrap();
+    first.ledger.execute(a_request(), a_post(1, issuance(), customer(1), 5)).await.unwrap().unwrap();
     first.stop().await;
     standby.served().await;
     assert_eq!(standby.balance(customer(1)).await, 5);

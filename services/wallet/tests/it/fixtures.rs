@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 use wallet::Config;
 use wallet::engine::{Ledger, run_partition};
 use wallet_domain::samples::{a_customer, a_request, an_issuance};
-use wallet_domain::{AccountTerms, OpenAccount, Post, Request};
+use wallet_domain::{AccountTerms, Command, OpenAccount, Request};
 
 /// One process that owns all partitions it can get.
 pub struct Process {
@@ -81,18 +81,24 @@ impl Process {
     }
 
     pub async fn balance(&self, account: ids::AccountId) -> i64 {
-        let found = self.ledger.account(wallet_domain::samples::tenant(), account).await.unwrap();
-        found.accounts[0].balance
+        for _ in 0..500 {
+            match self.ledger.account(wallet_domain::samples::tenant(), account).await {
+                Ok(found) => return found.accounts[0].balance,
+                Err(fault) if fault.is_transient() => tokio::time::sleep(Duration::from_millis(20)).await,
+                Err(fault) => panic!("{fault:?}"),
+            }
+        }
+        panic!("no answer");
     }
 
     /// Repeats while the ledger cannot answer, as clients do.
     pub async fn insist(
         &self,
         request: &Request,
-        post: &Post,
+        post: &Command,
     ) -> Result<wallet::engine::Receipt, wallet_domain::Rejection> {
         for _ in 0..500 {
-            match self.ledger.post_one(request.clone(), post.clone()).await {
+            match self.ledger.execute(request.clone(), post.clone()).await {
                 Ok(outcome) => return outcome,
                 Err(fault) if fault.is_transient() => tokio::time::sleep(Duration::from_millis(20)).await,
                 Err(fault) => panic!("{fault:?}"),
@@ -103,6 +109,6 @@ impl Process {
 }
 
 /// The same sample operation under an id that says its time.
-pub fn timed(post: Post) -> Post {
-    Post { operation: OperationId::new(), ..post }
+pub fn timed(post: Command) -> Command {
+    Command { operation: OperationId::new(), ..post }
 }

@@ -14,7 +14,7 @@ async fn customer_entries_are_published_and_system_entries_are_not() {
     world.process.open_customers(2).await;
     let posts = [a_post(1, issuance(), customer(1), 100), a_post(2, customer(1), customer(2), 30)];
     for post in posts {
-        world.process.ledger.post_one(a_request(), post).await.unwrap().unwrap();
+        world.process.ledger.execute(a_request(), post).await.unwrap().unwrap();
     }
     let mut outbox =
         LedgerOutbox::new(world.process.ledger.clone(), world.journal.clone(), world.store.clone());

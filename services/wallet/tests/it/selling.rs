@@ -35,7 +35,7 @@ fn a_bundle(active: bool) -> BundleBody {
 
 async fn shop(world: &World) -> (Catalogue, Selling, BundleId) {
     let catalogue = Catalogue::new(world.store.clone());
-    let selling = Selling::new(catalogue.clone(), world.process.ledger.clone());
+    let selling = Selling::new(catalogue.clone(), world.teller.clone());
     let id = BundleId::new();
     catalogue.ensure(&context(), id, &a_bundle(true)).await.unwrap();
     (catalogue, selling, id)
@@ -103,7 +103,7 @@ async fn spent_tokens_cannot_be_taken_back() {
     let (_, selling, _) = shop(&world).await;
     let line = a_line(1);
     selling.fulfil(&context(), &line).await.unwrap();
-    world.process.ledger.post_one(a_request(), a_post(1, customer(1), issuance(), 1)).await.unwrap().unwrap();
+    world.process.ledger.execute(a_request(), a_post(1, customer(1), issuance(), 1)).await.unwrap().unwrap();
     let fault = selling.reverse(&context(), &line).await.unwrap_err();
     assert_eq!(fault.reason(), "tokens_already_spent");
     assert_eq!(fault.facts().collect::<Vec<_>>(), [("available", "499"), ("needed", "500")]);

@@ -74,3 +74,6 @@ fn checked(row: &Account, alerts: Alerts) -> Result<Alerts, Rejection> {
     }
     Ok(alerts)
 }
+
+#[cfg(test)]
+mod tests;

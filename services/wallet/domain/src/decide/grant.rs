@@ -57,3 +57,6 @@ pub(super) fn breakage(plan: &mut Plan<'_>, account: u32) -> Result<u32, Rejecti
     let tenant = plan.state.tenants.get(row.tenant).ok_or(Rejection::NoAccounts)?;
     plan.find(system_account(*tenant, AccountKind::Breakage, plan.asset(&row)))
 }
+
+#[cfg(test)]
+mod tests;

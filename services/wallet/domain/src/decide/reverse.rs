@@ -87,3 +87,6 @@ fn returning(leg: &OriginalLeg, undone: i64, amount: i64) -> Vec<(LotTerms, i64)
     }
     lots
 }
+
+#[cfg(test)]
+mod tests;

@@ -103,3 +103,6 @@ fn count(
     plan.note(Change::Used(Used { account, meter, quantity, charged, period_start_ms, used_after }));
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

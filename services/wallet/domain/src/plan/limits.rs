@@ -154,3 +154,6 @@ impl Plan<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -272,3 +272,6 @@ fn moved(account: u32, number: u32, lot: &Lot) -> LotMoved {
         leg: 0,
     }
 }
+
+#[cfg(test)]
+mod tests;

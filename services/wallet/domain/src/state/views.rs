@@ -4,7 +4,9 @@ use ids::{AccountId, OperationId, TenantId, UserId};
 use uuid::Uuid;
 
 use super::{Account, Hold, Lot, PartitionState};
-use crate::{AccountStatus, AccountTerms, Alerts, Asset, LimitRule, LotTerms, Meter, customer_account};
+use crate::{
+    AccountKind, AccountStatus, AccountTerms, Alerts, Asset, LimitRule, LotTerms, Meter, customer_account,
+};
 
 /// An account and what it holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,6 +68,21 @@ pub struct UsageView {
     pub reserved: i64,
 }
 
+/// All accounts of one asset and kind together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TrialLine {
+    /// What they count.
+    pub asset: Asset,
+    /// What they are for.
+    pub kind: AccountKind,
+    /// How many there are.
+    pub accounts: i64,
+    /// Sum of their balances.
+    pub posted: i128,
+    /// Sum of what is set aside.
+    pub held: i128,
+}
+
 impl AccountView {
     /// What it can give.
     #[must_use]
@@ -108,6 +125,11 @@ impl PartitionState {
         (0..).map_while(|number| self.account_numbered(number))
     }
 
+    /// What the accounts of the partition count.
+    pub fn assets(&self) -> impl Iterator<Item = Asset> {
+        self.assets.iter().copied()
+    }
+
     /// A user's own accounts, one per asset.
     pub fn accounts_of(&self, tenant: TenantId, user: UserId) -> impl Iterator<Item = AccountView> {
         self.assets
@@ -138,6 +160,15 @@ impl PartitionState {
         Some(view_hold(row))
     }
 
+    /// How much of every leg of an operation was undone; empty when nothing was.
+    #[must_use]
+    pub fn undone(&self, tenant: TenantId, operation: OperationId) -> Vec<i64> {
+        let key = self.tenants.find(&tenant).map(|tenant| (tenant, operation.as_uuid().as_u64_pair()));
+        key.and_then(|key| self.counters.undone.get(&key))
+            .map(|undone| undone.legs.to_vec())
+            .unwrap_or_default()
+    }
+
     /// The limits of a tenant.
     #[must_use]
     pub fn limits(&self, tenant: TenantId) -> &[LimitRule] {
@@ -159,6 +190,26 @@ impl PartitionState {
             let usage = self.counters.usage(account, &meter.name, period_start_ms);
             UsageView { meter: meter.clone(), period_start_ms, used: usage.used, reserved: usage.reserved }
         })
+    }
+
+    /// A tenant's accounts by asset and kind, in the order of their first account.
+    #[must_use]
+    pub fn trial_balance(&self, tenant: TenantId) -> Vec<TrialLine> {
+        let mut lines: Vec<TrialLine> = Vec::new();
+        for view in self.accounts().filter(|view| view.tenant == tenant) {
+            let (asset, kind) = (view.terms.asset, view.terms.kind);
+            let known = lines.iter().position(|line| (line.asset, line.kind) == (asset, kind));
+            let place = known.unwrap_or_else(|| {
+                lines.push(TrialLine { asset, kind, accounts: 0, posted: 0, held: 0 });
+                lines.len().saturating_sub(1)
+            });
+            if let Some(line) = lines.get_mut(place) {
+                line.accounts = line.accounts.saturating_add(1);
+                line.posted = line.posted.saturating_add(i128::from(view.balance));
+                line.held = line.held.saturating_add(i128::from(view.held));
+            }
+        }
+        lines
     }
 
     /// Sum of all balances by tenant and asset: zero each, always.
