@@ -49,16 +49,21 @@ async fn a_ledger_is_served_from_kurrentdb_and_by_the_next_owner() {
         first.insist(&a_request(), &a_post(number, issuance(), customer(1), 10)).await.unwrap();
     }
     assert_eq!((first.balance(issuance()).await, first.balance(customer(1)).await), (-200, 200));
-    let partition = first.ledger.partition_of(tenant());
+    let (partition, journal) = (first.ledger.partition_of(tenant()), world.journal());
+    for _ in 0..200 {
+        if journal.latest_snapshot(partition).await.unwrap().is_some() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert!(journal.latest_snapshot(partition).await.unwrap().unwrap().sequence >= 5);
     first.kill();
-    let journal = world.journal();
     let second = Process::serving(&journal, world.config.clone()).await;
     assert_eq!(second.balance(customer(1)).await, 200);
     let again = a_post(20, issuance(), customer(1), 10);
     assert!(second.insist(&a_request(), &again).await.unwrap().repeated);
     second.insist(&a_request(), &a_post(21, customer(1), customer(2), 50)).await.unwrap();
     assert_eq!((second.balance(customer(1)).await, second.balance(customer(2)).await), (150, 50));
-    assert!(journal.latest_snapshot(partition).await.unwrap().unwrap().sequence >= 5);
     let kinds = world.double.types(&format!("vbwd-ledger-{partition}"));
     assert!(kinds.iter().filter(|kind| *kind == "vbwd-ledger-fence").count() >= 2, "{kinds:?}");
     second.stop().await;
