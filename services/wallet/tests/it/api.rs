@@ -1,103 +1,19 @@
 //! The rpcs as callers see them, with the guard in front and everything behind it running.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use auth::{AssertionKeys, Caller, Permissions, Subject};
+use auth::Caller;
 use contracts::vbwd::invoicing::v1::line_item_source_service_client::LineItemSourceServiceClient;
 use contracts::vbwd::invoicing::v1::{FulfilRequest, QuoteRequest, SoldLine};
-use contracts::vbwd::money::v1::Money;
 use contracts::vbwd::wallet::v1::ledger_service_client::LedgerServiceClient;
 use contracts::vbwd::wallet::v1::token_bundle_service_client::TokenBundleServiceClient;
 use contracts::vbwd::wallet::v1::wallet_service_client::WalletServiceClient;
 use contracts::vbwd::wallet::v1::*;
 use fault::{Code, Fault};
 use futures::StreamExt as _;
-use ids::{OperationId, TenantId, UserId};
-use kernel::{Clock as _, SystemClock};
-use runtime::{Channel, Directory, Drain, Environment, Platform};
-use secrecy::SecretString;
-use tonic::Request;
+use ids::{OperationId, TenantId};
 
-const SECRET: &str = "a fleet secret of more than thirty-two characters";
-
-struct World {
-    platform: Platform,
-    tenant: TenantId,
-    user: UserId,
-    _database: testkit::TestDatabase,
-    nats: testkit::Nats,
-}
-
-async fn world() -> World {
-    let database = testkit::database(wallet::NAME, wallet::migrations()).await;
-    let nats = testkit::nats();
-    let bus = bus::Bus::connect(&nats.url(), "").await.unwrap();
-    let secret = SecretString::from(SECRET.to_owned());
-    let directory = Directory::new([wallet::NAME], []).unwrap();
-    let config = database.config().clone();
-    let platform =
-        Platform::new(Environment::Test, Arc::new(SystemClock), secret, config, bus, directory, Drain::new())
-            .unwrap();
-    platform.install(wallet::service(&platform, wallet::Config::default()).await.unwrap());
-    World { platform, tenant: TenantId::new(), user: UserId::new(), _database: database, nats }
-}
-
-impl World {
-    fn channel(&self) -> Channel {
-        self.platform.peer("gateway", wallet::NAME).unwrap().channel()
-    }
-
-    fn customer(&self) -> Caller {
-        Caller { subject: Subject::User(self.user), ..Caller::anonymous(self.tenant) }
-    }
-
-    fn admin(&self) -> Caller {
-        Caller { permissions: Permissions::all(), subject: Subject::User(UserId::new()), ..self.customer() }
-    }
-
-    fn call<M>(&self, caller: &Caller, message: M) -> Request<M> {
-        let keys = AssertionKeys::from_secret(&SecretString::from(SECRET.to_owned())).unwrap();
-        let assertion = keys.sign("gateway", caller, SystemClock.wall()).unwrap();
-        let mut request = Request::new(message);
-        request.metadata_mut().insert(auth::METADATA_KEY, assertion.parse().unwrap());
-        request
-    }
-
-    fn invoicing<M>(&self, message: M) -> Request<M> {
-        self.call(&Caller::service("invoicing", self.tenant), message)
-    }
-
-    async fn bundle(&self) -> TokenBundle {
-        let request = CreateTokenBundleRequest {
-            name: "500 tokens".to_owned(),
-            description: String::new(),
-            tokens: 500,
-            prices: vec![Money { minor: 899, currency: "EUR".to_owned() }],
-            active: true,
-            sort_order: 1,
-        };
-        let mut client = TokenBundleServiceClient::new(self.channel());
-        client
-            .create_token_bundle(self.call(&self.admin(), request))
-            .await
-            .unwrap()
-            .into_inner()
-            .bundle
-            .unwrap()
-    }
-
-    async fn open(&self, kind: AccountKind, owner: Option<UserId>) -> Account {
-        let request = OpenAccountRequest {
-            account_id: String::new(),
-            kind: kind as i32,
-            asset: "TOKEN".to_owned(),
-            owner_user_id: owner.map(|owner| owner.to_string()).unwrap_or_default(),
-        };
-        let mut client = LedgerServiceClient::new(self.channel());
-        client.open_account(self.call(&self.admin(), request)).await.unwrap().into_inner().account.unwrap()
-    }
-}
+use crate::world::world;
 
 fn post(from: &Account, to: &Account, amount: i64) -> PostRequest {
     let posting = Posting {

@@ -106,3 +106,15 @@ async fn a_kurrentdb_that_cannot_be_used_is_refused_without_showing_its_address(
     assert_eq!(refused.violations()[0].pointer, "/wallet/kurrentdb_url");
     assert!(!format!("{refused:?} {refused} {config:?}").contains("hunter2"));
 }
+
+#[tokio::test]
+async fn the_journal_of_an_installation_stays_what_it_was_at_first() {
+    let database = testkit::database("wallet", wallet::migrations()).await;
+    let store = Store::new(database.pool("wallet"));
+    store.settle_layout(4).await.unwrap();
+    for _ in 0..2 {
+        wallet::settle_journal(&store, JournalKind::KurrentDb).await.unwrap();
+    }
+    let refused = wallet::settle_journal(&store, JournalKind::Postgres).await.unwrap_err();
+    assert_eq!(refused.violations()[0].code, "ledger_journal_differs");
+}

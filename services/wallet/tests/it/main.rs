@@ -2,12 +2,19 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods)]
 
 mod api;
+mod batches;
 mod crash;
 mod drain;
 mod engine;
 mod fixtures;
+mod holds;
 mod kurrent;
+mod limits;
+mod lots;
+mod metering;
+mod operations;
 mod ownership;
 mod reads;
 mod relay;
 mod selling;
+mod world;
