@@ -77,6 +77,10 @@ impl<L: Journal> KurrentJournal<L> {
         format!("{}-{partition}", self.0.prefix)
     }
 
+    fn leases(&self) -> &L {
+        &self.0.leases
+    }
+
     fn connection(&self) -> &Connection {
         &self.0.connection
     }
@@ -102,12 +106,12 @@ fn settings(address: &str) -> Option<ClientSettings> {
 
 impl<L: Journal> Journal for KurrentJournal<L> {
     async fn acquire(&self, partition: u16, holder: &Holder, ttl: Duration) -> Result<Claim, JournalError> {
-        let claim = self.0.leases.acquire(partition, holder, ttl).await?;
+        let claim = self.leases().acquire(partition, holder, ttl).await?;
         let Claim::Granted(lease) = claim else { return Ok(claim) };
         if let Err(error) = self.take_over(lease).await {
             tracing::warn!(partition, epoch = lease.epoch, %error, "the stream was not taken over");
             // Not worth more than an attempt: it also ends by itself.
-            if let Err(kept) = self.0.leases.release(lease).await {
+            if let Err(kept) = self.leases().release(lease).await {
                 tracing::warn!(partition, error = %kept, "the lease was not released");
             }
             return Err(error);
@@ -116,15 +120,15 @@ impl<L: Journal> Journal for KurrentJournal<L> {
     }
 
     async fn renew(&self, lease: Lease, ttl: Duration) -> Result<(), JournalError> {
-        self.0.leases.renew(lease, ttl).await
+        self.leases().renew(lease, ttl).await
     }
 
     async fn release(&self, lease: Lease) -> Result<(), JournalError> {
-        self.0.leases.release(lease).await
+        self.leases().release(lease).await
     }
 
     async fn holder(&self, partition: u16) -> Result<Option<Holder>, JournalError> {
-        self.0.leases.holder(partition).await
+        self.leases().holder(partition).await
     }
 
     async fn append(&self, lease: Lease, row: &Row) -> Result<(), JournalError> {
@@ -136,10 +140,10 @@ impl<L: Journal> Journal for KurrentJournal<L> {
     }
 
     async fn save_snapshot(&self, lease: Lease, snapshot: &Snapshot) -> Result<(), JournalError> {
-        self.0.leases.save_snapshot(lease, snapshot).await
+        self.leases().save_snapshot(lease, snapshot).await
     }
 
     async fn latest_snapshot(&self, partition: u16) -> Result<Option<Snapshot>, JournalError> {
-        self.0.leases.latest_snapshot(partition).await
+        self.leases().latest_snapshot(partition).await
     }
 }

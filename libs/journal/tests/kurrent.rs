@@ -251,6 +251,16 @@ async fn a_stream_with_later_epochs_than_the_leases_is_not_taken() {
 }
 
 #[tokio::test]
+async fn a_partition_whose_batches_are_elsewhere_does_not_begin_anew() {
+    let double = Double::start(APPEND_BYTES_MAX).await.unwrap();
+    let before = MemoryJournal::default();
+    let present = lease(&before, 0, "a").await;
+    before.append(present, &Chain::start(0).seal(present.epoch, b"one".to_vec())).await.unwrap();
+    let refused = process(&double, &before).acquire(0, &holder("a"), Duration::from_secs(60)).await;
+    assert!(matches!(refused, Err(JournalError::Corrupt(_))), "{refused:?}");
+}
+
+#[tokio::test]
 async fn what_does_not_belong_into_the_stream_is_damage() {
     let (double, journal) = alone().await;
     let present = lease(&journal, 0, "a").await;

@@ -20,6 +20,17 @@ pub enum JournalKind {
     KurrentDb,
 }
 
+impl JournalKind {
+    /// As it stands in settings and in the database.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Postgres => "postgres",
+            Self::KurrentDb => "kurrentdb",
+        }
+    }
+}
+
 /// Settings of the wallet.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]

@@ -33,6 +33,7 @@ use sqlx::migrate::Migrator;
 
 use bundles::Catalogue;
 use chart::Chart;
+use config::JournalKind;
 use engine::{Ledger, run_partition};
 use forwarding::Forwarding;
 use recipients::Recipients;
@@ -79,8 +80,10 @@ pub async fn service(platform: &Platform, config: Config) -> fault::Result<Servi
     config.validate()?;
     let store = Store::new(platform.pool(NAME)?);
     let journal = chosen_journal(&config, &store)?;
+    let kind = config.journal;
     let ledger = Ledger::new(config, Arc::clone(&platform.clock));
     store.settle_layout(ledger.partitions()).await?;
+    settle_journal(&store, kind).await?;
     ledger.announce(platform.readiness.latch("wallet.ledger"));
     let roles = roles(platform, &ledger, &journal, &store);
     let catalogue = Catalogue::new(store.clone());
@@ -149,7 +152,7 @@ pub fn outbox(platform: &Platform, config: &Config) -> fault::Result<LedgerOutbo
 /// this program.
 pub fn chosen_journal(config: &Config, store: &Store) -> fault::Result<AnyJournal> {
     let leases = journal(store);
-    if config.journal == config::JournalKind::Postgres {
+    if config.journal == JournalKind::Postgres {
         return Ok(AnyJournal::Postgres(leases));
     }
     let (address, prefix) = (config.kurrentdb_url.expose().expose_secret(), &config.kurrentdb_stream_prefix);
@@ -157,6 +160,27 @@ pub fn chosen_journal(config: &Config, store: &Store) -> fault::Result<AnyJourna
         let pointer = "/wallet/kurrentdb_url";
         fault::Fault::invalid(pointer, "unusable", format!("KurrentDB cannot be used: {unusable}."))
     })
+}
+
+/// Checks the journal against the one the installation began with; the first start decides.
+///
+/// # Errors
+/// `ledger_journal_differs`: with another journal the ledger would begin anew.
+pub async fn settle_journal(store: &Store, chosen: JournalKind) -> fault::Result<()> {
+    let mut unit = store.worker().await?;
+    let settle = "UPDATE ledger_layout SET journal = coalesce(journal, $1) RETURNING journal";
+    let settled: String = sqlx::query_scalar(settle)
+        .bind(chosen.name())
+        .fetch_one(&mut *unit)
+        .await
+        .map_err(eventstore::storage)?;
+    unit.commit().await.map_err(eventstore::storage)?;
+    if settled == chosen.name() {
+        return Ok(());
+    }
+    let message = "The ledger's journal cannot be changed.";
+    let refused = fault::Fault::invalid("/wallet/journal", "ledger_journal_differs", message);
+    Err(refused.with_fact("present", settled).with_fact("configured", chosen.name()))
 }
 
 /// The journal in this store's database.

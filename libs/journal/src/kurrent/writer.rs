@@ -40,6 +40,10 @@ impl<L: Journal> KurrentJournal<L> {
         let mut slot = slot.lock().await;
         slot.tail = None;
         let known = self.tail(lease.partition).await?;
+        if known.revision.is_none() && !self.leases().read(lease.partition, 0, 1).await?.is_empty() {
+            let detail = format!("the batches of partition {} are not in KurrentDB", lease.partition);
+            return Err(JournalError::Corrupt(detail));
+        }
         slot.tail = Some(self.fence(&mut slot.line, lease, known).await?);
         Ok(())
     }

@@ -88,7 +88,9 @@ impl Placement {
     pub async fn prepare_to_stop(&self, owner: &str) -> Result<Vec<(u16, Wish)>, JournalError> {
         patient(sqlx::query(GONE).bind(owner).execute(&self.pool)).await?;
         self.bequeath(owner).await?;
-        self.wishes(owner).await
+        let mut wishes = self.wishes(owner).await?;
+        wishes.retain(|(_, wish)| *wish != Wish::Inherit);
+        Ok(wishes)
     }
 
     async fn bequeath(&self, owner: &str) -> Result<(), JournalError> {
@@ -165,7 +167,8 @@ FROM set_config('synchronous_commit', 'off', true)
 ON CONFLICT (owner) DO UPDATE SET address = excluded.address, expires_at = excluded.expires_at
 RETURNING drained_at IS NOT NULL";
 
-/// Heirs are spread over the others by partition; one that lives is wanted for as long as it takes.
+/// Heirs are spread over the others by partition. One that lives is wanted for as long as it takes,
+/// one that is gone or drained not any more.
 const BEQUEATH: &str = "
 WITH others AS (
     SELECT owner, row_number() OVER (ORDER BY owner) - 1 AS place, count(*) OVER () AS number
@@ -176,6 +179,7 @@ SET heir = others.owner, heir_until = clock_timestamp() + make_interval(secs => 
 FROM others
 WHERE lease.owner = $1 AND lease.expires_at > clock_timestamp() AND others.place = lease.partition % others.number
   AND (lease.heir IS NULL OR lease.heir_until <= clock_timestamp()
+    OR lease.heir NOT IN (SELECT owner FROM others)
     OR lease.heir = others.owner AND lease.heir_until <= clock_timestamp() + make_interval(secs => $2 / 2))";
 
 const PROMISE: &str = "
