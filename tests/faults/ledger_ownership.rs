@@ -68,6 +68,11 @@ impl World {
 
     /// A process named `owner`; ready when every partition is served by somebody.
     async fn replica(&self, owner: &str) -> Replica {
+        self.replica_with(owner, &[]).await
+    }
+
+    /// A process named `owner` with settings of its own.
+    async fn replica_with(&self, owner: &str, settings: &[(&str, &str)]) -> Replica {
         let (listen, admin) = (free_address(), free_address());
         let mut command = self.command();
         command.args(["serve", "wallet"]).env("VBWD_WALLET_OWNER", owner);
@@ -76,6 +81,7 @@ impl World {
         command.env("VBWD_WALLET_LEASE_MILLISECONDS", LEASE.as_millis().to_string());
         let outlasts_a_takeover = (LEASE + 2 * A_LITTLE).as_millis().to_string();
         command.env("VBWD_WALLET_SERVICE_WAIT_MILLISECONDS", outlasts_a_takeover);
+        command.envs(settings.iter().copied());
         let child = command.stdout(Stdio::null()).stderr(Stdio::inherit()).spawn().expect("vbwd runs");
         let channel = Channel::from_shared(format!("http://{listen}")).unwrap().connect_lazy();
         let replica = Replica { child, ledger: LedgerServiceClient::new(channel), admin };
@@ -371,20 +377,28 @@ async fn partitions_are_moved_and_drained_without_a_failed_call() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_owner_is_told_to_stop_and_calls_through_the_other_never_fail() {
-    let world = World::new().await;
-    let owner = world.replica("owner").await;
-    let other = world.replica("other").await;
-    let tenants = join_all((0..4).map(|_| other.tenant())).await;
-    let load = Load::default();
-    let clients = join_all(tenants.iter().map(|tenant| load.client(tenant, [&other, &other])));
-    let stopping = async {
-        load.more(30).await;
-        owner.signal("TERM");
-        world.owned_by("other").await;
-        load.more(30).await;
-        load.end();
-    };
-    let (posted, ()) = tokio::join!(clients, stopping);
-    assert_eq!(load.failed(), [0, 0]);
-    world.audit(posted.iter().sum()).await;
+    // Without notice the other recovers afterwards; within a time of notice the partitions are
+    // handed over while the owner still answers.
+    for notice in ["0", "4"] {
+        let world = World::new().await;
+        let mut owner = world.replica_with("owner", &[("VBWD_DRAIN_NOTICE_SECONDS", notice)]).await;
+        let other = world.replica("other").await;
+        let tenants = join_all((0..4).map(|_| other.tenant())).await;
+        let load = Load::default();
+        let clients = join_all(tenants.iter().map(|tenant| load.client(tenant, [&other, &other])));
+        let stopping = async {
+            load.more(30).await;
+            owner.signal("TERM");
+            let handed_over = world.owned_by("other").await;
+            let is_running = owner.child.try_wait().unwrap().is_none();
+            println!(
+                "notice {notice} s: handed over after {handed_over:?}, the owner still runs: {is_running}"
+            );
+            load.more(30).await;
+            load.end();
+        };
+        let (posted, ()) = tokio::join!(clients, stopping);
+        assert_eq!(load.failed(), [0, 0], "with {notice} s of notice");
+        world.audit(posted.iter().sum()).await;
+    }
 }

@@ -39,12 +39,18 @@ impl Readiness {
         self.draining.store(true, Ordering::Release);
     }
 
+    /// Whether the process is about to stop: it still answers, but nobody should begin to rely on it.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Acquire)
+    }
+
     /// Names of the conditions that do not hold; empty means ready.
     #[must_use]
     pub fn missing(&self) -> Vec<String> {
         let mut missing: Vec<_> =
             self.lock().iter().filter(|(_, latch)| !latch.holds()).map(|(name, _)| name.clone()).collect();
-        if self.draining.load(Ordering::Acquire) {
+        if self.is_draining() {
             missing.push("draining".to_owned());
         }
         missing
