@@ -24,6 +24,7 @@ mod partition;
 mod placement;
 mod recovery;
 mod rounds;
+mod settling;
 mod snapshots;
 mod work;
 mod writer;

@@ -1,9 +1,7 @@
-//! Makes the outcome of an append certain.
+//! Makes the outcome of an append certain, as [`Settling`] says.
 //!
-//! An append whose answer was lost is repeated with the same row under the same epoch: it either
-//! goes in now, or the row is there and its hash says whether it is ours. Only when the journal
-//! stays silent for the whole patience does the outcome stay unknown; then the partition starts
-//! over under a new epoch, which shuts the door on the row if it is still on its way.
+//! Only when the journal stays silent for the whole patience does the outcome stay unknown; then the
+//! partition starts over under a new epoch, which shuts the door on the row if it is still on its way.
 
 use std::time::{Duration, Instant};
 
@@ -12,6 +10,7 @@ use journal::{Journal, JournalError, Lease, Row};
 use tokio::sync::mpsc;
 
 use super::rounds::Append;
+use super::settling::{Next, Settling};
 use super::snapshots::Due;
 use crate::metrics;
 
@@ -58,34 +57,21 @@ async fn settle<J: Journal>(
     row: &Row,
     patience: Duration,
 ) -> Result<(), JournalError> {
-    let began = Instant::now();
-    let mut pause = Duration::from_millis(5);
+    let mut settling = Settling::begun(Instant::now(), patience);
     loop {
-        let error = match journal.append(lease, row).await {
-            Ok(()) => return Ok(()),
-            Err(error) => error,
-        };
-        let error = match &error {
-            JournalError::Taken { .. } | JournalError::Fenced { .. } => {
-                match is_there(journal, lease, row).await {
-                    Ok(true) => return Ok(()),
-                    Ok(false) => return Err(error),
-                    Err(silent) => silent,
-                }
-            }
-            _ => error,
-        };
-        let silent = matches!(error, JournalError::Unavailable(_));
-        if !silent || began.elapsed() >= patience {
-            return Err(error);
+        let answer = journal.append(lease, row).await;
+        let mut next = settling.appended(answer, Instant::now());
+        if matches!(next, Next::Look) {
+            let stored = journal.read(lease.partition, row.sequence.saturating_sub(1), 1).await;
+            next = settling.looked(row, stored, Instant::now());
         }
-        tracing::warn!(partition = lease.partition, sequence = row.sequence, %error, "an append is repeated");
-        tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(Duration::from_millis(250));
+        match next {
+            Next::Look => {}
+            Next::Done(outcome) => return outcome,
+            Next::Repeat(pause, error) => {
+                tracing::warn!(partition = lease.partition, sequence = row.sequence, %error, "an append is repeated");
+                tokio::time::sleep(pause).await;
+            }
+        }
     }
-}
-
-async fn is_there<J: Journal>(journal: &J, lease: Lease, row: &Row) -> Result<bool, JournalError> {
-    let stored = journal.read(lease.partition, row.sequence.saturating_sub(1), 1).await?;
-    Ok(stored.first().is_some_and(|stored| (stored.sequence, stored.hash) == (row.sequence, row.hash)))
 }

@@ -32,10 +32,18 @@ impl Validity {
         self.until_millis.store(millis, Ordering::Release);
     }
 
-    /// Whether it holds now.
-    pub(crate) fn holds(&self) -> bool {
-        let now = u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX);
-        now < self.until_millis.load(Ordering::Acquire)
+    /// Whether it holds at this moment.
+    pub(crate) fn holds(&self, now: Instant) -> bool {
+        let now = now.saturating_duration_since(self.since).as_millis();
+        u64::try_from(now).unwrap_or(u64::MAX) < self.until_millis.load(Ordering::Acquire)
+    }
+
+    /// Takes the answer to a renewal that was sent at `asked`; says whether the lease is lost.
+    pub(crate) fn is_lost(&self, asked: Instant, ttl: Duration, renewed: &Result<(), JournalError>) -> bool {
+        if renewed.is_ok() {
+            self.prolong(asked, ttl);
+        }
+        matches!(renewed, Err(JournalError::Fenced { .. }))
     }
 }
 
@@ -47,12 +55,12 @@ pub(crate) async fn keep<J: Journal>(journal: &J, lease: Lease, ttl: Duration, v
         tokio::time::sleep(ttl / 4).await;
         let asked = Instant::now();
         let renewed = tokio::time::timeout(ttl / 3, journal.renew(lease, ttl)).await;
-        match renewed.unwrap_or_else(|late| Err(JournalError::unavailable(late))) {
-            Ok(()) => validity.prolong(asked, ttl),
-            Err(JournalError::Fenced { .. }) => return,
-            Err(error) => {
-                tracing::warn!(partition = lease.partition, %error, "the lease could not be renewed")
-            }
+        let renewed = renewed.unwrap_or_else(|late| Err(JournalError::unavailable(late)));
+        if validity.is_lost(asked, ttl, &renewed) {
+            return;
+        }
+        if let Err(error) = renewed {
+            tracing::warn!(partition = lease.partition, %error, "the lease could not be renewed");
         }
     }
 }
@@ -65,8 +73,8 @@ mod tests {
     fn a_lease_is_certain_from_the_moment_it_was_asked_for() {
         let long_ago = Instant::now().checked_sub(Duration::from_millis(500)).unwrap();
         let validity = Validity::granted(long_ago, Duration::from_millis(400));
-        assert!(!validity.holds());
-        validity.prolong(Instant::now(), Duration::from_secs(9));
-        assert!(validity.holds());
+        assert!(!validity.holds(Instant::now()));
+        assert!(!validity.is_lost(Instant::now(), Duration::from_secs(9), &Ok(())));
+        assert!(validity.holds(Instant::now()));
     }
 }

@@ -98,9 +98,11 @@ impl Rounds {
         Ok(())
     }
 
-    /// When the next lot or hold of each tenant expires, the tenant's time.
+    /// When the next lot or hold of each tenant expires, the tenant's time; the earliest first.
     pub(crate) fn next_due(&self) -> Vec<(TenantId, i64)> {
-        self.writer.next_due().collect()
+        let mut due: Vec<_> = self.writer.next_due().collect();
+        due.sort_unstable_by_key(|(tenant, at_ms)| (*at_ms, *tenant));
+        due
     }
 
     /// Lets what is due at the request's time expire.

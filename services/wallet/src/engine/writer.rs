@@ -2,7 +2,7 @@
 //! next piece of work, the end of the append, or the next look at what expires.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, select, tick};
 use kernel::Clock;
@@ -26,6 +26,16 @@ pub(crate) struct WriterThread {
     pub(crate) settled: Receiver<Settled>,
     pub(crate) validity: Validity,
     pub(crate) clock: Arc<dyn Clock>,
+}
+
+/// What became of the round that was filled.
+pub(crate) enum Launched {
+    /// There was none, or the one before is still on its way.
+    Nothing,
+    /// It was answered.
+    Answered,
+    /// Its batch is to be appended.
+    Append(Append),
 }
 
 /// Why the thread ended before its mailbox closed.
@@ -52,20 +62,31 @@ impl WriterThread {
                 self.expire()?;
             }
             let closed = self.fill()?;
-            match self.rounds.launch() {
-                Launch::Append(append) => {
+            match self.launch(Instant::now) {
+                Launched::Append(append) => {
                     self.appends.blocking_send(append).map_err(|_| Ended::Unsettled)?;
                 }
-                Launch::Answer(round) if self.validity.holds() => round.release(),
-                Launch::Answer(round) => round.refuse(Lost::LeaseUncertain),
-                Launch::Nothing if closed && !self.rounds.is_in_flight() => return Ok(()),
-                Launch::Nothing => self.wait(closed, looks)?,
+                Launched::Answered => {}
+                Launched::Nothing if closed && !self.rounds.is_in_flight() => return Ok(()),
+                Launched::Nothing => self.wait(closed, looks)?,
             }
         }
     }
 
+    /// Sends the round that was filled on its way. What decided no facts is answered here, if the
+    /// lease holds now.
+    pub(crate) fn launch(&mut self, now: impl FnOnce() -> Instant) -> Launched {
+        match self.rounds.launch() {
+            Launch::Append(append) => return Launched::Append(append),
+            Launch::Answer(round) if self.validity.holds(now()) => round.release(),
+            Launch::Answer(round) => round.refuse(Lost::LeaseUncertain),
+            Launch::Nothing => return Launched::Nothing,
+        }
+        Launched::Answered
+    }
+
     /// Takes what has arrived, while there is room. Answers whether nothing can arrive any more.
-    fn fill(&mut self) -> Result<bool, Ended> {
+    pub(crate) fn fill(&mut self) -> Result<bool, Ended> {
         while !self.rounds.is_full() {
             match self.inbox.receiver.try_recv() {
                 Ok(work) => self.decide(work)?,
@@ -96,7 +117,8 @@ impl WriterThread {
         Ok(self.rounds.decide(work, self.clock.wall().as_millisecond())?)
     }
 
-    fn settle(&mut self, outcome: Settled) -> Result<(), Ended> {
+    /// The append has ended.
+    pub(crate) fn settle(&mut self, outcome: Settled) -> Result<(), Ended> {
         if outcome == Settled::Unknown {
             return Err(Ended::Unsettled);
         }
@@ -107,7 +129,7 @@ impl WriterThread {
     }
 
     /// Lets what is due expire, by each tenant's own clock.
-    fn expire(&mut self) -> Result<(), Ended> {
+    pub(crate) fn expire(&mut self) -> Result<(), Ended> {
         for (tenant, due_ms) in self.rounds.next_due() {
             let at_ms = self.clock.now(tenant).as_millisecond();
             if due_ms <= at_ms {
