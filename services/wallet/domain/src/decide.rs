@@ -11,9 +11,13 @@ mod convert;
 mod expire;
 mod grant;
 mod hold;
+#[cfg(test)]
+mod matrix;
 mod open_account;
 mod post;
 mod put_meter;
+#[cfg(test)]
+mod refusals;
 mod release;
 mod reverse;
 mod set_limits;

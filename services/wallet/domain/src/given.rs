@@ -55,9 +55,32 @@ impl Given {
         self.and_by(&a_request(), command)
     }
 
+    /// The operations have been done in one batch.
+    pub(crate) fn and_together(mut self, commands: impl IntoIterator<Item = Command>) -> Self {
+        for command in commands {
+            self.writer.execute(&a_request(), &command, NOON_MS).expect("a valid operation");
+        }
+        self.batches.extend(self.writer.cut().map(|(_, batch)| batch));
+        self
+    }
+
     /// The operation has been done by this request.
     pub(crate) fn and_by(mut self, request: &Request, command: Command) -> Self {
         self.writer.execute(request, &command, NOON_MS).expect("a valid operation");
+        self.batches.extend(self.writer.cut().map(|(_, batch)| batch));
+        self
+    }
+
+    /// The operation has been done at this time of the machine.
+    pub(crate) fn and_at(mut self, now_ms: i64, command: Command) -> Self {
+        self.writer.execute(&a_request(), &command, now_ms).expect("a valid operation");
+        self.batches.extend(self.writer.cut().map(|(_, batch)| batch));
+        self
+    }
+
+    /// The account has been opened by this request.
+    pub(crate) fn and_opened_by(mut self, request: &Request, terms: AccountTerms) -> Self {
+        self.writer.open_account(request, &OpenAccount { terms }, NOON_MS).expect("a valid opening");
         self.batches.extend(self.writer.cut().map(|(_, batch)| batch));
         self
     }
@@ -79,6 +102,12 @@ impl Given {
 
     pub(crate) fn when_opened(self, terms: AccountTerms) -> Said<()> {
         Said(decide::open_account(self.writer.state(), a_request().tenant, &OpenAccount { terms }))
+    }
+
+    /// The id of the operation that was done last.
+    pub(crate) fn last_operation(&self) -> ids::OperationId {
+        let last = self.batches.iter().flat_map(|batch| &batch.operations).next_back();
+        ids::OperationId::from_uuid(last.expect("something was done").id())
     }
 
     /// The operation as the journal has it.
@@ -136,6 +165,16 @@ impl<F: PartialEq + std::fmt::Debug> Said<F> {
     #[track_caller]
     pub(crate) fn then_rejected(self, expected: Rejection) {
         assert_eq!(self.0, Err(expected));
+    }
+
+    /// The code of the rejection, or `done`.
+    pub(crate) fn code(&self) -> &'static str {
+        self.0.as_ref().map_or_else(Rejection::code, |_| "done")
+    }
+
+    #[track_caller]
+    pub(crate) fn refused(self) -> Rejection {
+        self.0.expect_err("it should be refused")
     }
 
     #[track_caller]

@@ -214,3 +214,6 @@ fn restore_operations(snapshot: &Snapshot) -> Option<Operations> {
     }
     Some(operations)
 }
+
+#[cfg(test)]
+mod tests;

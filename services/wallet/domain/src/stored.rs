@@ -72,3 +72,61 @@ pub(crate) fn read_meter(put: &MeterPut) -> Option<Meter> {
         quota: put.quota,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Asset;
+
+    fn a_rule() -> LimitRule {
+        LimitRule {
+            name: "daily".to_owned(),
+            asset: Some(Asset::TOKEN),
+            verbs: VERBS.to_vec(),
+            role: Some("tipper".to_owned()),
+            operation_max: Some(0),
+            window: Some(LimitWindow { seconds: 8, amount_max: Some(0), count_max: Some(0) }),
+            new_recipient: Some(NewRecipient { seconds: 1, amount_max: 0 }),
+        }
+    }
+
+    fn a_meter() -> Meter {
+        let tiers = vec![Tier { up_to: Some(1), price: 0 }, Tier { up_to: None, price: 2 }];
+        let name = "calls".to_owned();
+        Meter { name, asset: Asset::TOKEN, per: 3, tiers, period: Period::Year, quota: Some(0) }
+    }
+
+    #[test]
+    fn limits_survive_storage_with_and_without_their_parts() {
+        let bare = LimitRule {
+            asset: None,
+            verbs: Vec::new(),
+            role: None,
+            operation_max: None,
+            window: None,
+            new_recipient: None,
+            ..a_rule()
+        };
+        let rules = vec![a_rule(), bare];
+        assert_eq!(read_rules(&write_rules(&rules)), Some(rules));
+    }
+
+    #[test]
+    fn meters_survive_storage() {
+        for period in Period::ALL {
+            let meter = Meter { period, quota: None, ..a_meter() };
+            assert_eq!(read_meter(&write_meter(&meter)), Some(meter));
+        }
+        assert_eq!(read_meter(&write_meter(&a_meter())), Some(a_meter()));
+    }
+
+    #[test]
+    fn what_this_program_cannot_have_written_is_refused() {
+        let rule = || write_rules(&[a_rule()]).remove(0);
+        assert_eq!(read_rules(&[StoredRule { asset: "euro".to_owned(), ..rule() }]), None);
+        assert_eq!(read_rules(&[rule(), StoredRule { verbs: vec![9], ..rule() }]), None);
+        let meter = || write_meter(&a_meter());
+        assert_eq!(read_meter(&MeterPut { asset: String::new(), ..meter() }), None);
+        assert_eq!(read_meter(&MeterPut { period: 0, ..meter() }), None);
+    }
+}

@@ -183,3 +183,6 @@ fn begin<'a>(
     }
     Ok(draft.get_or_insert_with(|| Draft::new(now_ms, (0, 0))))
 }
+
+#[cfg(test)]
+mod tests;

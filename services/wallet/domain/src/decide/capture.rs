@@ -46,7 +46,8 @@ mod tests {
     use super::*;
     use crate::given::{Given, an_overdraft, given};
     use crate::samples::{
-        a_capture, a_customer, a_grant, a_hold, a_post, a_system, an_issuance, an_operation, customer, issuance,
+        a_capture, a_customer, a_grant, a_hold, a_post, a_system, an_issuance, an_operation, customer,
+        issuance,
     };
     use crate::{AccountKind, Outcome};
 

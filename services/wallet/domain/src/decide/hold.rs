@@ -66,14 +66,18 @@ mod tests {
     use super::*;
     use crate::given::{Given, given};
     use crate::samples::{
-        NOON_MS, a_command, a_customer, a_grant, a_hold, a_post, a_request_later, a_system, an_account_in_euro,
-        an_issuance, an_operation, customer, issuance,
+        NOON_MS, a_command, a_customer, a_grant, a_hold, a_post, a_request_later, a_system,
+        an_account_in_euro, an_issuance, an_operation, customer, issuance,
     };
     use crate::{AccountKind, Leg, Verb, Verdict};
 
     fn world() -> Given {
-        given([an_issuance(), a_system(AccountKind::Revenue), a_customer(1), a_customer(2)])
-            .and(a_post(100, issuance(), customer(1), 50))
+        given([an_issuance(), a_system(AccountKind::Revenue), a_customer(1), a_customer(2)]).and(a_post(
+            100,
+            issuance(),
+            customer(1),
+            50,
+        ))
     }
 
     #[test]

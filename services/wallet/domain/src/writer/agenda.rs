@@ -107,3 +107,6 @@ pub(super) fn command(
     let command = Command::new(operation, Verb::Expire(item), "expired", reference);
     Some((Command { unseen_through: state.sequence(), ..command }, breakage))
 }
+
+#[cfg(test)]
+mod tests;
