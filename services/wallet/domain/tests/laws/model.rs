@@ -179,7 +179,7 @@ impl Model {
         }
         due.retain(|(expires, ..)| *expires <= at_ms);
         due.sort_by_key(|(expires, order, ..)| (*expires, *order));
-        let expired = due.len();
+        let mut expired = due.len();
         for (_, _, hold, lot) in due {
             self.pass(tenant, at_ms);
             (self.legs, self.has_opened) = (Vec::new(), false);
@@ -191,6 +191,10 @@ impl Model {
             if let Some((account, name)) = lot {
                 let breakage = self.breakage(tenant, account);
                 let free = self.lot(account, name).free;
+                if self.accounts[&breakage].balance.checked_add(free).is_none() {
+                    expired -= 1;
+                    continue;
+                }
                 let leg = Leg { debit: account, credit: breakage, amount: free };
                 self.shift(operation, leg, From::Parts(&[(Some(name), free)]));
             }
