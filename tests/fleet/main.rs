@@ -10,6 +10,7 @@ mod buy_tokens;
 mod commands;
 mod idempotency;
 mod isolation;
+mod ledger;
 mod operations;
 mod reference;
 mod trace;

@@ -1,31 +1,67 @@
 //! The auditor: reads the databases directly and says whether the books are right.
 
-use sqlx::Row as _;
+use std::collections::HashMap;
+
+use ids::TenantId;
+use wallet_domain::{Asset, Batch, PartitionState, entries};
 
 use super::Fleet;
 
-/// Sum of all ledger entries, by asset; every one must be zero.
-pub async fn sums(fleet: &Fleet) -> Vec<(String, i64)> {
-    let rows = sqlx::query("SELECT asset, sum(amount)::bigint AS total FROM ledger_entries GROUP BY asset")
-        .fetch_all(&fleet.database.superuser("wallet"))
-        .await
-        .expect("the entries can be read");
-    rows.iter().map(|row| (row.get("asset"), row.get("total"))).collect()
+/// One side of a posting, as the journal has it.
+pub struct Booked {
+    pub operation: uuid::Uuid,
+    pub account: uuid::Uuid,
+    pub amount: i64,
+    pub reason: String,
+}
+
+/// Everything in the ledger's journal.
+pub struct Books {
+    pub booked: Vec<Booked>,
+    /// Of every partition, after its last batch.
+    pub states: Vec<PartitionState>,
+}
+
+/// Replays the journal; every recorded balance is checked on the way.
+pub async fn replay(fleet: &Fleet) -> Books {
+    let rows: Vec<(i32, i64, Vec<u8>)> =
+        sqlx::query_as("SELECT partition, sequence, payload FROM journal ORDER BY partition, sequence")
+            .fetch_all(&fleet.database.superuser("wallet"))
+            .await
+            .expect("the journal can be read");
+    let (mut states, mut booked) = (HashMap::<i32, PartitionState>::new(), Vec::new());
+    for (partition, sequence, payload) in rows {
+        let state = states.entry(partition).or_default();
+        let batch = Batch::from_payload(&payload).expect("a batch can be read");
+        state.apply(sequence.try_into().unwrap(), &batch).expect("a batch follows from the ones before");
+        booked.extend(entries(&batch).map(|entry| Booked {
+            operation: entry.operation,
+            account: state.account_numbered(entry.account).unwrap().terms.account.as_uuid(),
+            amount: entry.amount,
+            reason: entry.reason.to_owned(),
+        }));
+    }
+    Books { booked, states: states.into_values().collect() }
+}
+
+impl Books {
+    /// Sum of all balances by tenant and asset.
+    pub fn sums(&self) -> HashMap<(TenantId, Asset), i128> {
+        self.states.iter().flat_map(PartitionState::sums).collect()
+    }
 }
 
 /// Asserts that the books sum to zero and that no fulfilment was posted twice.
 pub async fn assert_balanced(fleet: &Fleet) {
-    for (asset, total) in sums(fleet).await {
+    let books = replay(fleet).await;
+    for ((_, asset), total) in books.sums() {
         assert_eq!(total, 0, "the books of {asset} do not sum to zero");
     }
-    let doubled: i64 = sqlx::query_scalar(
-        "SELECT count(*) FROM (SELECT reference FROM ledger_entries WHERE reason = 'purchase' AND amount > 0 \
-         GROUP BY tenant_id, reference, operation_id, account_id HAVING count(*) > 1) AS twice",
-    )
-    .fetch_one(&fleet.database.superuser("wallet"))
-    .await
-    .expect("the entries can be read");
-    assert_eq!(doubled, 0, "a purchase was credited twice");
+    let mut credited = HashMap::<_, u32>::new();
+    for entry in books.booked.iter().filter(|entry| entry.reason == "purchase" && entry.amount > 0) {
+        *credited.entry((entry.operation, entry.account)).or_default() += 1;
+    }
+    assert!(credited.values().all(|times| *times == 1), "a purchase was credited twice");
 }
 
 /// Places of all invoices in their series, sorted.

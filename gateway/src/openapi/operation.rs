@@ -1,7 +1,7 @@
 //! One rpc as an OpenAPI operation.
 
 use contracts::{Access, Idempotency};
-use prost_reflect::FieldDescriptor;
+use prost_reflect::{FieldDescriptor, Kind};
 use serde_json::{Map, Value, json};
 
 use super::comments::Comments;
@@ -45,7 +45,7 @@ fn parameters(plan: &Plan, schemas: &mut Schemas<'_>) -> Vec<Value> {
         plan.path_fields.iter().map(|field| parameter(field, "path", schemas)).collect();
     if !plan.route.body && !plan.route.raw_body {
         let rest = plan.input.fields().filter(|field| !plan.path_fields.contains(field));
-        parameters.extend(rest.map(|field| parameter(&field, "query", schemas)));
+        rest.for_each(|field| query_parameters(&field, "", &mut parameters, schemas));
     }
     if plan.expected_revision.is_some() {
         parameters.push(json!({
@@ -63,6 +63,28 @@ fn parameters(plan: &Plan, schemas: &mut Schemas<'_>) -> Vec<Value> {
         Idempotency::Safe | Idempotency::Natural => {}
     }
     parameters
+}
+
+/// A field of the query; the fields of a message are named with a dot, `filter.reason`.
+fn query_parameters(
+    field: &FieldDescriptor,
+    prefix: &str,
+    parameters: &mut Vec<Value>,
+    schemas: &mut Schemas<'_>,
+) {
+    let name = format!("{prefix}{}", field.name());
+    match field.kind() {
+        Kind::Message(kind) if !field.is_list() && kind.parent_file().package_name().starts_with("vbwd") => {
+            for inner in kind.fields() {
+                query_parameters(&inner, &format!("{name}."), parameters, schemas);
+            }
+        }
+        _ => {
+            let mut parameter = parameter(field, "query", schemas);
+            parameter["name"] = Value::String(name);
+            parameters.push(parameter);
+        }
+    }
 }
 
 fn parameter(field: &FieldDescriptor, place: &str, schemas: &mut Schemas<'_>) -> Value {

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use fault::{Code, Fault};
 use http::{HeaderMap, StatusCode, header};
 use prost::Message as _;
-use prost_reflect::{DynamicMessage, MapKey, Value};
+use prost_reflect::{DynamicMessage, MapKey, ReflectMessage as _, Value};
 use serde_json::Value as Json;
 use url::form_urlencoded;
 
@@ -15,6 +15,8 @@ use crate::problem::{self, Refusal};
 
 /// Deepest nesting of JSON that is read; ours needs five.
 const DEPTH_MAX: usize = 32;
+/// Most parts of a dotted name in a query.
+const PATH_MAX: usize = 4;
 
 /// What arrived.
 pub struct Input<'a> {
@@ -80,10 +82,32 @@ fn fill_from_body(
 
 fn fill_from_query(message: &mut DynamicMessage, plan: &Plan, input: &Input<'_>, reading: &mut Reading) {
     for (name, value) in form_urlencoded::parse(input.query.unwrap_or_default().as_bytes()) {
-        let named = plan.input.get_field_by_name(&name);
-        let field = named.or_else(|| plan.input.get_field_by_json_name(&name));
-        let Some(field) = field.filter(|field| !field.is_map()) else { continue };
-        reading.within(&name, |reading| match text::value(&field.kind(), &value) {
+        let path: Vec<&str> = name.split('.').take(PATH_MAX).collect();
+        fill_field(message, &path, &value, reading);
+    }
+    let position = input.headers.get("min-position").and_then(|value| value.to_str().ok());
+    if let (Some(field), Some(position)) = (&plan.min_position, position) {
+        message.set_field(field, Value::String(position.to_owned()));
+    }
+}
+
+/// Sets the field that a dotted path names: `filter.reason` is the field `reason` of the field
+/// `filter`. A name that is no field is passed over.
+fn fill_field(message: &mut DynamicMessage, path: &[&str], text: &str, reading: &mut Reading) {
+    let Some((name, rest)) = path.split_first() else { return };
+    let descriptor = message.descriptor();
+    let named = descriptor.get_field_by_name(name).or_else(|| descriptor.get_field_by_json_name(name));
+    let Some(field) = named.filter(|field| !field.is_map()) else { return };
+    reading.within(name, |reading| {
+        if !rest.is_empty() {
+            if !field.is_list()
+                && let Some(inner) = message.get_field_mut(&field).as_message_mut()
+            {
+                fill_field(inner, rest, text, reading);
+            }
+            return;
+        }
+        match text::value(&field.kind(), text) {
             Ok(value) if field.is_list() => {
                 if let Some(list) = message.get_field_mut(&field).as_list_mut() {
                     list.push(value);
@@ -91,12 +115,8 @@ fn fill_from_query(message: &mut DynamicMessage, plan: &Plan, input: &Input<'_>,
             }
             Ok(value) => message.set_field(&field, value),
             Err(code) => reading.wrong(code),
-        });
-    }
-    let position = input.headers.get("min-position").and_then(|value| value.to_str().ok());
-    if let (Some(field), Some(position)) = (&plan.min_position, position) {
-        message.set_field(field, Value::String(position.to_owned()));
-    }
+        }
+    });
 }
 
 fn fill_from_path(message: &mut DynamicMessage, plan: &Plan, input: &Input<'_>, reading: &mut Reading) {
@@ -218,6 +238,13 @@ mod tests {
         let sent = read("page_size=7&cursor=a%2Bb&unknown=1").unwrap();
         let sent = contracts::vbwd::wallet::v1::ListMyEntriesRequest::decode(sent).unwrap();
         assert_eq!((sent.page_size, sent.cursor.as_str(), sent.min_position.as_str()), (7, "a+b", "p-1"));
+        let sent =
+            read("filter.reason=gift&filter.from=2026-11-23T12:00:00.5Z&filter.none=1&cursor.x=1").unwrap();
+        let sent = contracts::vbwd::wallet::v1::ListMyEntriesRequest::decode(sent).unwrap();
+        let filter = sent.filter.unwrap();
+        assert_eq!((filter.reason.as_str(), filter.from.unwrap().nanos), ("gift", 500_000_000));
+        let refused = read("filter.from=yesterday").unwrap_err();
+        assert_eq!(refused.fault().violations()[0].pointer, "/filter/from");
         let refused = read("page_size=seven").unwrap_err();
         assert_eq!(refused.fault().violations()[0].pointer, "/page_size");
     }

@@ -60,7 +60,7 @@ mod tests {
         let written = to_json(&plan, answer.encode_to_vec().into()).unwrap();
         let expected = json!({"balances": [{
             "account_id": "a", "asset": "", "posted": "1152921504606846976", "held": "0", "available": "0",
-            "position": "",
+            "position": "", "overdraft_limit": "0", "lots": [],
         }]});
         assert_eq!(serde_json::from_slice::<serde_json::Value>(&written.json).unwrap(), expected);
         assert_eq!(written.revision, None);

@@ -1,7 +1,7 @@
 //! One value written as text, in a path or a query.
 
 use bytes::Bytes;
-use prost_reflect::{EnumDescriptor, Kind, Value};
+use prost_reflect::{DynamicMessage, EnumDescriptor, Kind, MessageDescriptor, Value};
 
 /// The value of `kind` that `text` writes.
 ///
@@ -20,8 +20,18 @@ pub fn value(kind: &Kind, text: &str) -> Result<Value, &'static str> {
         Kind::Double => text.parse().map(Value::F64).map_err(|_| malformed),
         Kind::Bytes => Ok(Value::Bytes(Bytes::copy_from_slice(text.as_bytes()))),
         Kind::Enum(kind) => enumerated(kind, text),
+        Kind::Message(kind) if kind.full_name() == "google.protobuf.Timestamp" => timestamp(kind, text),
         Kind::Message(_) => Err(malformed),
     }
+}
+
+/// A time by RFC 3339.
+fn timestamp(kind: &MessageDescriptor, text: &str) -> Result<Value, &'static str> {
+    let at: jiff::Timestamp = text.parse().map_err(|_| "wrong_type")?;
+    let mut message = DynamicMessage::new(kind.clone());
+    message.set_field_by_name("seconds", Value::I64(at.as_second()));
+    message.set_field_by_name("nanos", Value::I32(at.subsec_nanosecond()));
+    Ok(Value::Message(message))
 }
 
 /// The number of an enum's value, by name.

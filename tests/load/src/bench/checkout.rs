@@ -68,7 +68,7 @@ async fn workers(stand: &Stand, method: &str) -> anyhow::Result<Vec<Checkout>> {
 }
 
 async fn credited(ledger: &PgPool) -> anyhow::Result<i64> {
-    let query = "SELECT count(*) FROM ledger_entries WHERE reason = 'purchase' AND amount > 0";
+    let query = "SELECT count(*) FROM ledger_lots WHERE source = 'purchase'";
     Ok(sqlx::query_scalar(query).fetch_one(ledger).await?)
 }
 
