@@ -18,6 +18,7 @@ mod outbound;
 pub mod partitions;
 mod position;
 mod projection;
+pub mod proof;
 mod recipients;
 mod seed;
 pub mod selling;
