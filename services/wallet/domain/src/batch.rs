@@ -222,11 +222,23 @@ impl Batch {
     /// [`CorruptBatch`]: a reader must stop there.
     pub fn from_payload(payload: &[u8]) -> Result<Self, CorruptBatch> {
         let batch = Self::decode(payload).map_err(|error| CorruptBatch::Malformed(error.to_string()))?;
-        if (1..=FORMAT).contains(&batch.format) {
-            Ok(batch)
-        } else {
-            Err(CorruptBatch::UnknownFormat(batch.format))
+        if !(1..=FORMAT).contains(&batch.format) {
+            return Err(CorruptBatch::UnknownFormat(batch.format));
         }
+        if !batch.is_counted() {
+            return Err(CorruptBatch::Malformed("postings or effects are not counted".to_owned()));
+        }
+        Ok(batch)
+    }
+
+    /// Whether every posting and every effect belongs to an operation.
+    fn is_counted(&self) -> bool {
+        let (mut postings, mut effects) = (0_u64, 0_u64);
+        for operation in &self.operations {
+            postings = postings.saturating_add(operation.postings.into());
+            effects = effects.saturating_add(operation.effects.into());
+        }
+        (postings, effects) == (self.postings.len() as u64, self.effects.len() as u64)
     }
 
     /// The journal payload.

@@ -11,8 +11,11 @@ use proptest::prelude::*;
 use wallet_domain::samples::{NOON_MS, a_request, an_operation};
 use wallet_domain::*;
 
-fn config(cases: u32) -> ProptestConfig {
-    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
+/// `PROPTEST_CASES` sets another number.
+fn config(number: u32) -> ProptestConfig {
+    let config = ProptestConfig::default();
+    let cases = if std::env::var_os("PROPTEST_CASES").is_some() { config.cases } else { number };
+    ProptestConfig { cases, failure_persistence: None, ..config }
 }
 
 static HISTORY: LazyLock<Batch> = LazyLock::new(history::a_batch_of_everything);
@@ -43,7 +46,7 @@ fn damaged(
 }
 
 proptest! {
-    #![proptest_config(config(600))]
+    #![proptest_config(config(400))]
 
     #[test]
     fn any_bytes_are_a_batch_or_an_error(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
@@ -238,7 +241,7 @@ fn verb() -> BoxedStrategy<Verb> {
 }
 
 proptest! {
-    #![proptest_config(config(300))]
+    #![proptest_config(config(200))]
 
     /// Whatever is asked for is done or refused: the writer is never broken, not even by figures at
     /// the ends of their range and times before the beginning.

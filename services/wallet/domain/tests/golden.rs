@@ -94,6 +94,20 @@ fn formats_that_are_not_known_are_refused() {
 }
 
 #[test]
+fn postings_and_effects_that_belong_to_nothing_are_refused() {
+    let batch = history::a_batch_of_everything();
+    for (postings, effects) in [(1, 0), (0, 1), (u32::MAX, 0)] {
+        let mut altered = batch.clone();
+        let last = altered.operations.last_mut().unwrap();
+        (last.postings, last.effects) =
+            (last.postings.saturating_add(postings), last.effects.saturating_add(effects));
+        assert!(Batch::from_payload(&altered.to_payload()).is_err());
+    }
+    let fewer = Batch { operations: batch.operations.split_last().unwrap().1.to_vec(), ..batch };
+    assert!(Batch::from_payload(&fewer.to_payload()).is_err());
+}
+
+#[test]
 fn the_stored_form_of_a_snapshot_is_pinned() {
     let mut state = PartitionState::default();
     state.apply(1, &history::a_batch_of_everything()).unwrap();

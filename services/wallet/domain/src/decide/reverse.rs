@@ -35,10 +35,14 @@ pub(super) fn reverse(plan: &mut Plan<'_>, command: &Reverse) -> Result<(), Reje
     Ok(())
 }
 
-/// Whether all legs are between accounts of the tenant: originals are read elsewhere.
+/// Whether all legs are between accounts of the tenant that count the same: originals are read
+/// elsewhere.
 fn is_own(plan: &Plan<'_>, legs: &[OriginalLeg]) -> bool {
-    let own = |number: u32| plan.state.accounts.get(number).is_some_and(|row| row.tenant == plan.tenant());
-    legs.iter().all(|leg| own(leg.debit) && own(leg.credit) && leg.debit != leg.credit)
+    let own = |number| plan.state.accounts.get(number).filter(|row| row.tenant == plan.tenant());
+    legs.iter().all(|leg| {
+        let parties = own(leg.debit).zip(own(leg.credit));
+        leg.debit != leg.credit && parties.is_some_and(|(giving, taking)| giving.asset == taking.asset)
+    })
 }
 
 /// How much of every leg goes back now.

@@ -13,6 +13,8 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
+use wallet_domain::effect::Change;
+use wallet_domain::{Batch, PartitionState};
 use world::run;
 
 /// `PROPTEST_CASES` sets another number.
@@ -34,6 +36,45 @@ proptest! {
             prop_assert!(answer.repeated, "{command:?}");
         }
     }
+}
+
+proptest! {
+    #![proptest_config(cases(100))]
+
+    #[test]
+    fn an_altered_batch_does_not_apply(
+        steps in workload::steps(20..100),
+        place in any::<prop::sample::Index>(),
+        by in prop_oneof![-9..0_i64, 1..9_i64],
+    ) {
+        let mut batches = run(&steps).batches;
+        let mut all: Vec<_> = batches.iter_mut().flat_map(|(_, batch)| figures(batch)).collect();
+        prop_assume!(!all.is_empty());
+        let place = place.index(all.len());
+        *all[place] = all[place].wrapping_add(by);
+        let mut state = PartitionState::default();
+        let applied: Result<Vec<()>, _> =
+            batches.iter().map(|(sequence, batch)| state.apply(*sequence, batch)).collect();
+        prop_assert!(applied.is_err(), "figure {place}");
+    }
+}
+
+/// Every figure that the state can check when it takes a batch.
+fn figures(batch: &mut Batch) -> Vec<&mut i64> {
+    let posted = batch
+        .postings
+        .iter_mut()
+        .flat_map(|posting| [&mut posting.amount, &mut posting.debit_after, &mut posting.credit_after]);
+    let effects = batch.effects.iter_mut().flat_map(|effect| match effect.change.as_mut().unwrap() {
+        Change::LotMoved(moved) => vec![&mut moved.left, &mut moved.free, &mut moved.held],
+        Change::HoldPlaced(placed) => vec![&mut placed.amount, &mut placed.held_after],
+        Change::HoldReduced(reduced) => {
+            vec![&mut reduced.captured, &mut reduced.released, &mut reduced.left, &mut reduced.held_after]
+        }
+        Change::Used(used) => vec![&mut used.quantity, &mut used.used_after],
+        _ => Vec::new(),
+    });
+    posted.chain(effects).collect()
 }
 
 /// Laws that hold because nothing ever happens prove nothing.

@@ -64,6 +64,9 @@ enum From<'a> {
 /// Use of a meter: the period's number, used in it, reserved.
 pub type Use = (i64, i64, i64);
 
+/// When, holds before lots, and which of the two.
+type Due = (i64, u8, Option<OperationId>, Option<(AccountId, u64)>);
+
 #[derive(Debug, Default)]
 pub struct Model {
     pub accounts: BTreeMap<AccountId, Account>,
@@ -168,7 +171,7 @@ impl Model {
 
     /// What is due at a time expires; answers how much did.
     pub fn expire(&mut self, tenant: TenantId, at_ms: i64) -> usize {
-        let mut due: Vec<(i64, u8, Option<OperationId>, Option<(AccountId, u64)>)> = Vec::new();
+        let mut due: Vec<Due> = Vec::new();
         for (id, hold) in self.holds.iter().filter(|(_, hold)| hold.tenant == tenant) {
             due.extend(hold.expires_at_ms.map(|expires| (expires, 0, Some(*id), None)));
         }
