@@ -52,7 +52,7 @@ impl Journal for Endless {
 async fn a_recovery_ends_when_the_process_drains_and_the_lease_is_given_back() {
     let (journal, drain) = (Endless::default(), Drain::new());
     let ledger = Ledger::new(config(), Arc::new(SystemClock));
-    let running = run_partition(ledger, journal.clone(), 0, drain.clone());
+    let running = Box::pin(run_partition(ledger, journal.clone(), 0, drain.clone()));
     let draining = async {
         while journal.holder(0).await.unwrap().is_none() {
             tokio::time::sleep(Duration::from_millis(5)).await;
