@@ -304,7 +304,7 @@ impl Model {
     /// Lots come with the units; what the account owed is filled first.
     fn give(&mut self, operation: OperationId, leg: Leg, lots: &[(LotTerms, i64)]) {
         let account = self.accounts.get_mut(&leg.credit).unwrap();
-        let mut owed = (account.held - account.balance).max(0);
+        let mut owed = account.held.saturating_sub(account.balance).max(0);
         account.balance += leg.amount;
         if account.terms.kind != AccountKind::Customer {
             return;
