@@ -1,5 +1,5 @@
 # Thin names for `cargo xtask <verb>`; `make` alone lists them.
-.PHONY: help up down reset logs test check fmt bench
+.PHONY: help up down reset logs test check fmt bench bench-ledger
 
 help: ; @./scripts/bootstrap.sh help || true
 up:    ; @./scripts/bootstrap.sh up
@@ -10,3 +10,5 @@ test:  ; @./scripts/bootstrap.sh test
 check: ; @./scripts/bootstrap.sh check
 fmt:   ; @./scripts/bootstrap.sh fmt
 bench: ; @./scripts/bootstrap.sh bench
+# ARGS="--full --publish": see docs/how-to/measure-the-ledger.md
+bench-ledger: ; @./scripts/bootstrap.sh bench-ledger $(ARGS)

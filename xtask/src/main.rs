@@ -46,6 +46,7 @@ const VERBS: &[Verb] = &[
     ("proto-lint", "lint the protos and compare them with the baseline", protos::run),
     ("proto-bless", "make the protos of today the new baseline", protos::bless),
     ("bench", "build with optimisation and print the figures", bench::run),
+    ("bench-ledger", "the same for the ledger by itself", bench::ledger),
 ];
 
 fn main() -> ExitCode {

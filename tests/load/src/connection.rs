@@ -45,6 +45,13 @@ impl Connection {
         serde_json::from_slice(&body).context("JSON")
     }
 
+    /// A GET of text.
+    pub async fn get_text(&mut self, path: &str) -> anyhow::Result<String> {
+        let (status, body) = self.send("GET", path, None, None, Bytes::new()).await?;
+        anyhow::ensure!(status.is_success(), "{path}: {status}");
+        Ok(String::from_utf8_lossy(&body).into_owned())
+    }
+
     /// A POST of JSON, with or without an idempotency key.
     pub async fn post(
         &mut self,

@@ -16,7 +16,8 @@ use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use crate::connection::Connection;
 use crate::figures::Figures;
 
-const SECRET: &str = "bench-fleet-0f4b8d2a6c9e1357f0a2b4c6d8e9";
+/// What the fleet of a bench shares.
+pub const SECRET: &str = "bench-fleet-0f4b8d2a6c9e1357f0a2b4c6d8e9";
 const USERS: usize = 16;
 
 /// A signed-in customer.
@@ -194,7 +195,8 @@ fn environment(
     Ok(pairs.chain(unlimited).chain(own).collect())
 }
 
-fn vbwd(environment: &[(String, String)]) -> Command {
+/// A command of the release build.
+pub fn vbwd(environment: &[(String, String)]) -> Command {
     let mut command = Command::new(binary());
     command.env_clear().envs(environment.iter().cloned());
     command
@@ -205,7 +207,7 @@ fn serve(environment: &[(String, String)]) -> anyhow::Result<Child> {
 }
 
 /// PostgreSQL may run as another user than this process.
-fn open_to_other_users(folder: &std::path::Path) -> anyhow::Result<()> {
+pub fn open_to_other_users(folder: &std::path::Path) -> anyhow::Result<()> {
     use std::os::unix::fs::PermissionsExt as _;
     Ok(std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o755))?)
 }
@@ -236,11 +238,13 @@ async fn wait_until_ready(
     anyhow::bail!("not ready within 30 s")
 }
 
-fn pool(postgres: &Postgres, schema: &str) -> PgPool {
+/// A pool of the superuser on one schema.
+pub fn pool(postgres: &Postgres, schema: &str) -> PgPool {
     let options: PgConnectOptions = postgres.url().parse().unwrap_or_default();
     PgPoolOptions::new().max_connections(2).connect_lazy_with(options.options([("search_path", schema)]))
 }
 
-fn free() -> anyhow::Result<SocketAddr> {
+/// A free place on loopback.
+pub fn free() -> anyhow::Result<SocketAddr> {
     Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?)
 }

@@ -37,7 +37,7 @@ impl Worker for Post {
             operation_id: uuid::Uuid::now_v7().to_string(),
             postings: vec![posting],
             reason: "bench".to_owned(),
-            reference: String::new(),
+            ..PostRequest::default()
         };
         let mut request = tonic::Request::new(post);
         request.metadata_mut().insert(auth::METADATA_KEY, self.assertion.borrow().parse()?);
