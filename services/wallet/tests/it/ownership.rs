@@ -104,6 +104,32 @@ impl Replica {
         Ok(answer.into_inner().position)
     }
 
+    /// Posts one token per message of a stream, the next when the one before is answered.
+    async fn stream(&self, tenant: &Tenant, messages: usize) {
+        let (sender, receiver) = tokio::sync::mpsc::unbounded_channel();
+        let stream = futures::stream::unfold(receiver, |mut receiver| async move {
+            Some((receiver.recv().await?, receiver))
+        });
+        let answers = self.ledger.clone().post_stream(call(tenant.id, stream)).await.unwrap();
+        let mut answers = answers.into_inner();
+        for _ in 0..messages {
+            let halves =
+                |id: &str| <[u64; 2]>::from(id.parse::<uuid::Uuid>().unwrap().as_u64_pair()).to_vec();
+            let batch = PostBatchRequest {
+                operation_ids: halves(&OperationId::new().to_string()),
+                debit_account_ids: halves(&tenant.issuance),
+                credit_account_ids: halves(&tenant.customer),
+                amounts: vec![1],
+                reason: "adjustment".to_owned(),
+                reference: String::new(),
+            };
+            sender.send(batch).unwrap();
+            assert_eq!(answers.message().await.unwrap().unwrap().done, 1);
+        }
+        drop(sender);
+        assert!(answers.message().await.unwrap().is_none(), "the stream ends in order");
+    }
+
     async fn balance(&self, tenant: &Tenant) -> i64 {
         let asked = GetBalanceRequest { account_id: tenant.customer.clone(), ..GetBalanceRequest::default() };
         let answer = self.ledger.clone().get_balance(call(tenant.id, asked)).await.unwrap();
@@ -162,7 +188,9 @@ async fn any_replica_answers_for_every_tenant() {
     for tenant in &tenants {
         let position = a.post(tenant, 3).await.unwrap();
         b.post(tenant, 4).await.unwrap();
-        assert_eq!((a.balance(tenant).await, b.balance(tenant).await), (7, 7));
+        a.stream(tenant, 2).await;
+        b.stream(tenant, 2).await;
+        assert_eq!((a.balance(tenant).await, b.balance(tenant).await), (11, 11));
         let asked = ListEntriesRequest {
             account_id: tenant.customer.clone(),
             min_position: position,
