@@ -27,6 +27,9 @@ use crate::ledger::target::Target;
 
 /// How often each figure is measured.
 const RUNS: usize = 3;
+/// The parts of the bench, in their order.
+const PARTS: [&str; 10] =
+    ["peer", "unary", "reads", "batch", "sizes", "variants", "sustained", "events", "history", "recovery"];
 const CUSTOMERS: usize = 10_000;
 /// Disk that the long run needs, bytes.
 const FULL_NEEDS: u64 = 40 << 30;
@@ -34,9 +37,8 @@ const FULL_NEEDS: u64 = 40 << 30;
 /// What of the ledger to measure.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// Only these parts: peer, unary, reads, history, batch, sizes, variants, sustained, events,
-    /// recovery.
-    #[arg(long, value_delimiter = ',')]
+    /// Only these parts.
+    #[arg(long, value_delimiter = ',', value_parser = clap::builder::PossibleValuesParser::new(PARTS))]
     only: Vec<String>,
     /// A million accounts and up to 50 million operations, instead of a tenth.
     #[arg(long)]
@@ -65,10 +67,7 @@ pub async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let mut plots = Plots::default();
     println!("machine: {} cores, load {}", crate::cores(), crate::load());
     figures.add("machine.load_before", load_of_a_minute(), "")?;
-    if ["peer", "unary", "reads", "history", "batch", "sizes", "variants", "sustained", "events"]
-        .iter()
-        .any(|part| arguments.wants(part))
-    {
+    if PARTS.iter().any(|part| *part != "recovery" && arguments.wants(part)) {
         Box::pin(measure(arguments, &mut figures, &mut plots)).await?;
     }
     if arguments.wants("recovery") {
@@ -80,7 +79,11 @@ pub async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     ratios(&mut figures)?;
     figures.add("machine.load_after", load_of_a_minute(), "")?;
     println!("load after: {}; it took {} s", crate::load(), started.elapsed().as_secs());
-    let note = format!("{} cores, client, wallet and PostgreSQL on one machine", crate::cores());
+    let before = figures.value("machine.load_before").unwrap_or_default();
+    let cores = crate::cores();
+    let note = format!(
+        "client, wallet and PostgreSQL together on {cores} cores; median of {RUNS} runs; load before {before}"
+    );
     plots.write(&note, arguments.publish)
 }
 
