@@ -19,6 +19,7 @@ mod protos;
 mod secrets;
 mod settings;
 mod shell;
+mod sim;
 mod suite;
 mod tidy;
 mod up;
@@ -45,6 +46,7 @@ const VERBS: &[Verb] = &[
     ("tidy", "sizes, head comments, banned words, dead links", tidy::run),
     ("proto-lint", "lint the protos and compare them with the baseline", protos::run),
     ("proto-bless", "make the protos of today the new baseline", protos::bless),
+    ("sim", "simulate the ledger under faults: SEED=n one seed with its story, RUNS=n many", sim::run),
     ("bench", "build with optimisation and print the figures", bench::run),
     ("bench-ledger", "the same for the ledger by itself", bench::ledger),
 ];

@@ -25,6 +25,8 @@ mod placement;
 mod recovery;
 mod rounds;
 mod settling;
+#[cfg(any(test, feature = "sim"))]
+pub mod sim;
 mod snapshots;
 mod work;
 mod writer;

@@ -41,6 +41,8 @@ use recipients::Recipients;
 use selling::Selling;
 
 pub use config::Config;
+#[cfg(feature = "sim")]
+pub use engine::sim;
 pub use history::{EntryLine, Filter, Found, History, Page, PageRequest, StoredEntry};
 pub use membership::run_membership;
 pub use outbound::LedgerOutbox;

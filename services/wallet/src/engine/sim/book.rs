@@ -1,0 +1,490 @@
+//! The auditor's book: what accounts, holds and lots must be after every operation of the journal,
+//! from the commands that clients sent. Where the journal alone can know something (which lots an
+//! expiry or a roll-over takes from), it is followed and checked for sense.
+
+use std::collections::{BTreeMap, HashMap};
+
+use ids::{AccountId, OperationId, TenantId};
+use uuid::Uuid;
+use wallet_domain::effect::Change;
+use wallet_domain::{
+    AccountChange, AccountKind, Asset, Capture, Command, Freeze, Kind, Leg, LimitedVerb, Opening, Outcome,
+    Recorded, Reverse, Verb, system_account,
+};
+
+use super::Check;
+use super::question::{Figures, Question, Seen};
+use super::rules::{Gives, Rules};
+
+struct Account {
+    tenant: TenantId,
+    kind: AccountKind,
+    asset: Asset,
+    figures: Figures,
+}
+
+struct Hold {
+    leg: Leg,
+    left: i64,
+    expires_at_ms: Option<i64>,
+    usage: Option<(String, i64)>,
+}
+
+struct Lot {
+    account: AccountId,
+    free: i64,
+    held: i64,
+    expires_at_ms: Option<i64>,
+}
+
+#[derive(Default)]
+pub(super) struct Book {
+    tenants: Vec<TenantId>,
+    numbers: Vec<AccountId>,
+    accounts: BTreeMap<AccountId, Account>,
+    holds: HashMap<OperationId, Hold>,
+    lots: BTreeMap<Uuid, Lot>,
+    /// Legs of operations, and how much of each was undone.
+    log: HashMap<OperationId, Vec<(Leg, i64)>>,
+    pub(super) recorded: HashMap<(TenantId, OperationId), u64>,
+    rules: Rules,
+    last_ms: HashMap<TenantId, i64>,
+}
+
+/// An operation of the journal, with the command and the roles of who sent it; none for the ledger's own.
+pub(super) struct Entry<'a> {
+    pub(super) sequence: u64,
+    pub(super) at_ms: i64,
+    pub(super) recorded: Recorded<'a>,
+    pub(super) sent: Option<(&'a Command, &'a [String])>,
+}
+
+fn fail<T>(what: impl Into<String>) -> Result<T, String> {
+    Err(what.into())
+}
+
+impl Book {
+    pub(super) fn open(&mut self, opening: &Opening, asset: &str) -> Check {
+        let (tenant, account) =
+            (TenantId::from_uuid(opening.tenant()), AccountId::from_uuid(opening.account()));
+        if !self.tenants.contains(&tenant) {
+            self.tenants.push(tenant);
+        }
+        let kind = i32::try_from(opening.kind).ok().and_then(|kind| AccountKind::try_from(kind).ok());
+        let (Some(kind), Ok(asset)) = (kind, asset.parse()) else { return fail("an odd opening") };
+        self.numbers.push(account);
+        match self.accounts.insert(account, Account { tenant, kind, asset, figures: Figures::default() }) {
+            Some(_) => fail(format!("account {account} was opened twice")),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn has(&self, account: AccountId) -> bool {
+        self.accounts.contains_key(&account)
+    }
+
+    pub(super) fn tenant_of(&self, recorded: Recorded<'_>) -> Option<TenantId> {
+        match recorded.operation.tenant.checked_sub(1) {
+            Some(number) => self.tenants.get(number as usize).copied(),
+            None => {
+                let debit = recorded.postings.first()?.debit;
+                Some(self.accounts.get(self.numbers.get(debit as usize)?)?.tenant)
+            }
+        }
+    }
+
+    /// Takes an operation; answers what it must have come to.
+    pub(super) fn take(&mut self, entry: &Entry<'_>) -> Result<Outcome, String> {
+        let Some(tenant) = self.tenant_of(entry.recorded) else { return fail("whose is it?") };
+        let operation = OperationId::from_uuid(entry.recorded.operation.id());
+        if self.recorded.insert((tenant, operation), entry.sequence).is_some() {
+            return fail("it is in the journal twice");
+        }
+        let last_ms = self.last_ms.entry(tenant).or_insert(i64::MIN);
+        if entry.at_ms < *last_ms {
+            return fail(format!("its time {} is before {last_ms}", entry.at_ms));
+        }
+        *last_ms = entry.at_ms;
+        let before: Vec<(AccountId, i64)> =
+            self.accounts.iter().map(|(id, account)| (*id, available(&account.figures))).collect();
+        let mut left = 0;
+        let legs = match entry.sent {
+            Some((command, roles)) => {
+                if command.note.reference != entry.recorded.operation.reference
+                    || command.note.metadata != entry.recorded.operation.metadata
+                {
+                    return fail("its note is not the one that was sent");
+                }
+                self.obey(tenant, entry, command, roles, &mut left)?
+            }
+            None => self.expire(tenant, entry)?,
+        };
+        self.post(&legs, entry.recorded)?;
+        self.follow_lots(entry.recorded)?;
+        let lowers = entry.sent.is_some_and(|(command, _)| matches!(command.verb, Verb::ChangeAccount(_)));
+        self.check_accounts(&before, lowers)?;
+        let amount = legs.last().map(|leg| leg.amount).unwrap_or_default();
+        self.log.insert(operation, legs.into_iter().map(|leg| (leg, 0)).collect());
+        Ok(Outcome { amount, left })
+    }
+
+    /// The legs that a command must lead to.
+    fn obey(
+        &mut self,
+        tenant: TenantId,
+        entry: &Entry<'_>,
+        command: &Command,
+        roles: &[String],
+        left: &mut i64,
+    ) -> Result<Vec<Leg>, String> {
+        let at_ms = entry.at_ms;
+        let operation = command.operation;
+        let spend = (LimitedVerb::Spend, roles, at_ms);
+        Ok(match &command.verb {
+            Verb::Post(legs) => {
+                let mut given: Vec<(AccountId, i64)> = Vec::new();
+                for leg in legs {
+                    match given.iter_mut().find(|(account, _)| *account == leg.debit) {
+                        Some((_, amount)) => *amount = amount.saturating_add(leg.amount),
+                        None => given.push((leg.debit, leg.amount)),
+                    }
+                }
+                for (account, amount) in given {
+                    self.give(account, amount, spend)?;
+                }
+                legs.to_vec()
+            }
+            Verb::Transfer(leg) => {
+                self.give(leg.debit, leg.amount, (LimitedVerb::Transfer, roles, at_ms))?;
+                let asset = self.account(leg.debit)?.asset;
+                let (account, amount, verb) = (leg.debit, leg.amount, LimitedVerb::Transfer);
+                let gives = Gives { tenant, account, asset, verb, amount, roles, at_ms };
+                self.rules.send(&gives, leg.credit)?;
+                vec![*leg]
+            }
+            Verb::Hold(hold) => {
+                self.give(hold.leg.debit, hold.leg.amount, spend)?;
+                *left = hold.leg.amount;
+                self.place(operation, hold.leg, hold.expires_at_ms, None)?
+            }
+            Verb::Capture(Capture { hold, amount, release_rest }) => {
+                let all = self.hold(*hold)?.left;
+                let amount = amount.unwrap_or(all);
+                let released = if *release_rest { all - amount } else { 0 };
+                let legs = self.reduce(*hold, amount, released)?;
+                *left = all - amount - released;
+                legs
+            }
+            Verb::Release(release) => {
+                let all = self.hold(release.hold)?.left;
+                let amount = release.amount.unwrap_or(all);
+                *left = all - amount;
+                self.reduce(release.hold, 0, amount)?
+            }
+            Verb::Reverse(reverse) => self.reverse(reverse)?,
+            Verb::Convert(convert) => {
+                self.give(convert.from, convert.amount, (LimitedVerb::Convert, roles, at_ms))?;
+                let product = i128::from(convert.amount) * i128::from(convert.rate_numerator);
+                let result =
+                    i64::try_from(product / i128::from(convert.rate_denominator)).unwrap_or(i64::MAX);
+                let liquidity = |asset| system_account(tenant, AccountKind::Liquidity, asset);
+                let sink = liquidity(self.account(convert.from)?.asset);
+                let source = liquidity(self.account(convert.to)?.asset);
+                let sold = Leg { debit: convert.from, credit: sink, amount: convert.amount };
+                vec![sold, Leg { debit: source, credit: convert.to, amount: result }]
+            }
+            Verb::Grant(grant) => {
+                let mut legs = self.rolled_over(tenant, grant.leg.credit, entry.recorded)?;
+                legs.push(grant.leg);
+                legs
+            }
+            Verb::ChangeAccount(change) => {
+                let figures = &mut self.account_mut(change.account)?.figures;
+                match change.change {
+                    AccountChange::Freeze(Freeze::None) => figures.status = 0,
+                    AccountChange::Freeze(Freeze::Debits) => figures.status = 1,
+                    AccountChange::Freeze(Freeze::All) => figures.status = 2,
+                    AccountChange::Close if (figures.balance, figures.held) != (0, 0) => {
+                        return fail("an account that is not empty was closed");
+                    }
+                    AccountChange::Close => figures.status = 3,
+                    AccountChange::Overdraft(most) => figures.overdraft = most,
+                    AccountChange::Alerts(_) => {}
+                }
+                Vec::new()
+            }
+            Verb::SetLimits(rules) => {
+                self.rules.set(tenant, rules);
+                Vec::new()
+            }
+            Verb::PutMeter(meter) => {
+                self.rules.put(tenant, meter);
+                Vec::new()
+            }
+            Verb::ReserveUsage(usage) => {
+                let who = (tenant, usage.account);
+                let amount = self.rules.reserve(who, &usage.meter, usage.quantity, at_ms)?;
+                self.give(usage.account, amount, spend)?;
+                let leg = Leg { debit: usage.account, credit: usage.credit, amount };
+                *left = amount;
+                self.place(operation, leg, usage.expires_at_ms, Some((usage.meter.clone(), usage.quantity)))?
+            }
+            Verb::SettleUsage(settle) => {
+                let hold = self.hold(settle.hold)?;
+                let (account, all) = (hold.leg.debit, hold.left);
+                let Some((meter, _)) = hold.usage.clone() else { return fail("it reserves nothing") };
+                let cost = self.rules.count((tenant, account), &meter, (settle.quantity, true), at_ms)?;
+                let charged = cost.min(all);
+                self.reduce(settle.hold, charged, all - charged)?
+            }
+            Verb::RecordUsage(usage) => {
+                let who = (tenant, usage.account);
+                let amount = self.rules.count(who, &usage.meter, (usage.quantity, false), at_ms)?;
+                self.give(usage.account, amount, spend)?;
+                let leg = Leg { debit: usage.account, credit: usage.credit, amount };
+                Some(leg).filter(|leg| leg.amount > 0).into_iter().collect()
+            }
+            Verb::Expire(_) => return fail("only the ledger lets things expire"),
+        })
+    }
+
+    fn account(&self, account: AccountId) -> Result<&Account, String> {
+        self.accounts.get(&account).ok_or_else(|| format!("account {account} is not open"))
+    }
+
+    fn account_mut(&mut self, account: AccountId) -> Result<&mut Account, String> {
+        self.accounts.get_mut(&account).ok_or_else(|| format!("account {account} is not open"))
+    }
+
+    fn hold(&self, hold: OperationId) -> Result<&Hold, String> {
+        self.holds.get(&hold).ok_or_else(|| format!("there is no hold {hold}"))
+    }
+
+    fn give(
+        &mut self,
+        account: AccountId,
+        amount: i64,
+        (verb, roles, at_ms): (LimitedVerb, &[String], i64),
+    ) -> Check {
+        let Account { tenant, kind, asset, figures } = self.account(account)?;
+        let (tenant, asset) = (*tenant, *asset);
+        if figures.status != 0 && amount > 0 {
+            return fail(format!("account {account} is frozen or closed and gives"));
+        }
+        if *kind != AccountKind::Customer {
+            return Ok(());
+        }
+        self.rules.give(&Gives { tenant, account, asset, verb, amount, roles, at_ms })
+    }
+
+    fn place(
+        &mut self,
+        operation: OperationId,
+        leg: Leg,
+        expires_at_ms: Option<i64>,
+        usage: Option<(String, i64)>,
+    ) -> Result<Vec<Leg>, String> {
+        self.account_mut(leg.debit)?.figures.held += leg.amount;
+        self.holds.insert(operation, Hold { leg, left: leg.amount, expires_at_ms, usage });
+        Ok(Vec::new())
+    }
+
+    fn reduce(&mut self, id: OperationId, captured: i64, released: i64) -> Result<Vec<Leg>, String> {
+        let Some(hold) = self.holds.get_mut(&id) else { return fail(format!("there is no hold {id}")) };
+        hold.left -= captured + released;
+        let (leg, left) = (Leg { amount: captured, ..hold.leg }, hold.left);
+        if left < 0 || captured < 0 || released < 0 {
+            return fail("more than was held");
+        }
+        if left == 0
+            && let Some(Hold { usage: Some((meter, quantity)), .. }) = self.holds.remove(&id)
+        {
+            self.rules.unreserve(leg.debit, &meter, quantity);
+        }
+        self.account_mut(leg.debit)?.figures.held -= captured + released;
+        Ok(Some(leg).filter(|leg| leg.amount > 0).into_iter().collect())
+    }
+
+    fn reverse(&mut self, reverse: &Reverse) -> Result<Vec<Leg>, String> {
+        let original = reverse.original.operation;
+        let Some(legs) = self.log.get_mut(&original) else { return fail("the original is not there") };
+        let mut back = Vec::new();
+        for (place, (leg, undone)) in legs.iter_mut().enumerate() {
+            let parts = reverse.parts.iter().filter(|part| part.leg as usize == place);
+            let asked = parts.map(|part| part.amount).sum();
+            let amount = if reverse.parts.is_empty() { leg.amount - *undone } else { asked };
+            *undone += amount;
+            if *undone > leg.amount {
+                return fail(format!("more of {original} was undone than was done"));
+            }
+            if amount > 0 {
+                back.push(Leg { debit: leg.credit, credit: leg.debit, amount });
+            }
+        }
+        Ok(back)
+    }
+
+    /// What of earlier grants went to breakage before the grant itself.
+    fn rolled_over(
+        &self,
+        tenant: TenantId,
+        account: AccountId,
+        recorded: Recorded<'_>,
+    ) -> Result<Vec<Leg>, String> {
+        let breakage = system_account(tenant, AccountKind::Breakage, self.account(account)?.asset);
+        let before = recorded.postings.len().saturating_sub(1);
+        let rolled = recorded.postings.iter().take(before);
+        Ok(rolled.map(|posting| Leg { debit: account, credit: breakage, amount: posting.amount }).collect())
+    }
+
+    fn expire(&mut self, tenant: TenantId, entry: &Entry<'_>) -> Result<Vec<Leg>, String> {
+        let operation = entry.recorded.operation;
+        let is_due = |expires: Option<i64>| expires.is_some_and(|expires| expires <= entry.at_ms);
+        let id = operation.reference.split_once('/').and_then(|(_, id)| Uuid::try_parse(id).ok());
+        let Some(id) = id else { return fail("nobody has sent it") };
+        match Kind::numbered(operation.kind) {
+            Some(Kind::ExpireHold) => {
+                let hold = self.hold(OperationId::from_uuid(id))?;
+                let (left, due) = (hold.left, is_due(hold.expires_at_ms));
+                if !due {
+                    return fail("the hold is not due");
+                }
+                self.reduce(OperationId::from_uuid(id), 0, left)
+            }
+            Some(Kind::ExpireLot) => {
+                let Some(lot) = self.lots.get(&id).filter(|lot| is_due(lot.expires_at_ms) && lot.free > 0)
+                else {
+                    return fail("the lot is not due");
+                };
+                let asset = self.account(lot.account)?.asset;
+                let credit = system_account(tenant, AccountKind::Breakage, asset);
+                Ok(vec![Leg { debit: lot.account, credit, amount: lot.free }])
+            }
+            _ => fail("nobody has sent it"),
+        }
+    }
+
+    /// Moves the units; the journal must say the same.
+    fn post(&mut self, legs: &[Leg], recorded: Recorded<'_>) -> Check {
+        if legs.len() != recorded.postings.len() {
+            return fail(format!("{legs:?} became {:?}", recorded.postings));
+        }
+        for (leg, posting) in legs.iter().zip(recorded.postings) {
+            let debit = &mut self.account_mut(leg.debit)?.figures;
+            debit.balance -= leg.amount;
+            let debit_after = debit.balance;
+            let credit = &mut self.account_mut(leg.credit)?.figures;
+            credit.balance += leg.amount;
+            let mine = (Some(leg.debit), Some(leg.credit), leg.amount, debit_after, credit.balance);
+            let numbered = |number: u32| self.numbers.get(number as usize).copied();
+            let (debit, credit) = (numbered(posting.debit), numbered(posting.credit));
+            let found = (debit, credit, posting.amount, posting.debit_after, posting.credit_after);
+            if mine != found {
+                return fail(format!("{mine:?} became {found:?}"));
+            }
+        }
+        Ok(())
+    }
+
+    fn follow_lots(&mut self, recorded: Recorded<'_>) -> Check {
+        for change in recorded.effects.iter().filter_map(|effect| effect.change.as_ref()) {
+            match change {
+                Change::LotOpened(opened) => {
+                    let Some(account) = self.numbers.get(opened.account as usize).copied() else {
+                        return fail("a lot of nobody");
+                    };
+                    let expires_at_ms = opened.terms.as_ref().and_then(|terms| terms.expires_at_ms);
+                    let lot = Lot { account, free: opened.amount, held: 0, expires_at_ms };
+                    if self.lots.insert(opened.id(), lot).is_some() {
+                        return fail("a lot was opened twice");
+                    }
+                }
+                Change::LotMoved(moved) => {
+                    let Some(lot) = self.lots.get_mut(&moved.id()) else {
+                        return fail("an unknown lot moved");
+                    };
+                    if lot.free + lot.held != moved.free + moved.held + moved.left {
+                        return fail("a lot gained or lost units");
+                    }
+                    (lot.free, lot.held) = (moved.free, moved.held);
+                    if lot.free + lot.held == 0 {
+                        self.lots.remove(&moved.id());
+                    }
+                }
+                _ => {}
+            }
+        }
+        let Self { accounts, lots, .. } = self;
+        accounts.values_mut().for_each(|account| {
+            (account.figures.lots_free, account.figures.lots_held) = (0, 0);
+        });
+        for lot in lots.values() {
+            if let Some(Account { figures, .. }) = accounts.get_mut(&lot.account) {
+                figures.lots_free += lot.free;
+                figures.lots_held += lot.held;
+            }
+        }
+        Ok(())
+    }
+
+    /// What must hold of every account after every operation.
+    fn check_accounts(&self, before: &[(AccountId, i64)], lowers: bool) -> Check {
+        let mut sums: BTreeMap<(TenantId, Asset), i128> = BTreeMap::new();
+        for (id, account) in &self.accounts {
+            let figures = &account.figures;
+            *sums.entry((account.tenant, account.asset)).or_default() += i128::from(figures.balance);
+            if account.kind != AccountKind::Customer {
+                continue;
+            }
+            let earlier = before.iter().find(|(of, _)| of == id).map_or(0, |(_, available)| *available);
+            if available(figures) < earlier.min(0) && !lowers {
+                return fail(format!("account {id} gave more than it has: {figures:?}"));
+            }
+            let spendable = (figures.balance - figures.held).max(0);
+            if figures.lots_free > spendable || figures.lots_held > figures.held || figures.held < 0 {
+                return fail(format!("account {id} has more in lots than it can spend: {figures:?}"));
+            }
+        }
+        match sums.iter().find(|(_, sum)| **sum != 0) {
+            Some(((_, asset), sum)) => fail(format!("{asset} sums up to {sum}")),
+            None => Ok(()),
+        }
+    }
+
+    /// What a question must be answered with now.
+    pub(super) fn see(&self, question: Question) -> Seen {
+        match question {
+            Question::Account(tenant, account) => {
+                let figures = self.accounts.get(&account).map(|found| found.figures.clone());
+                let usage = self.rules.usage_of(tenant, account);
+                Seen::Account(Figures { usage, ..figures.unwrap_or_default() })
+            }
+            Question::Available(_, account) => {
+                let found = self.accounts.get(&account);
+                Seen::Available(found.map(|found| available(&found.figures)).unwrap_or_default())
+            }
+            Question::Hold(_, hold) => Seen::Hold(self.holds.get(&hold).map(|hold| hold.left)),
+            Question::Operation(tenant, operation) => {
+                Seen::Operation(self.recorded.get(&(tenant, operation)).copied())
+            }
+            Question::Trial(tenant) => {
+                let mut lines: BTreeMap<(String, u8), (i128, i128)> = BTreeMap::new();
+                for account in self.accounts.values().filter(|account| account.tenant == tenant) {
+                    let line = lines.entry((account.asset.to_string(), account.kind as u8)).or_default();
+                    line.0 += i128::from(account.figures.balance);
+                    line.1 += i128::from(account.figures.held);
+                }
+                Seen::trial(
+                    lines
+                        .into_iter()
+                        .map(|((asset, kind), (posted, held))| (asset, kind, posted, held))
+                        .collect(),
+                )
+            }
+        }
+    }
+}
+
+fn available(figures: &Figures) -> i64 {
+    figures.balance.saturating_sub(figures.held).saturating_add(figures.overdraft)
+}
