@@ -11,7 +11,9 @@ use ids::TenantId;
 use prost::Message;
 use uuid::Uuid;
 
-use crate::state::{Account, Accounts, Books, Holds, Lots, Names, Operations, Slab};
+use crate::state::{
+    Account, Accounts, Books, Holds, Lots, Names, Operations, Recent, Slab, Timeless, own_time_ms,
+};
 use crate::{Asset, PartitionState, stored};
 use rows::{ACCOUNT_BYTES, LOT_BYTES, SEEN_BYTES};
 
@@ -92,18 +94,18 @@ pub fn encode(state: &PartitionState) -> Vec<u8> {
             state.accounts.iter(),
             rows::write_account,
         ),
-        dropped_pages: operations.recent.dropped() as u64,
-        horizon_ms: operations.horizon_ms,
+        dropped_pages: operations.recent.forgotten_pages,
+        horizon_ms: operations.recent.horizon_ms,
         recent: rows::write(operations.recent.len(), SEEN_BYTES, operations.recent.iter(), rows::write_seen),
         timeless: rows::write(
             operations.timeless.len(),
             SEEN_BYTES,
-            operations.timeless.iter(),
+            operations.timeless.rows.iter(),
             rows::write_seen,
         ),
-        timeless_dropped_pages: operations.timeless.dropped() as u64,
-        timeless_horizon: operations.timeless_horizon,
-        early_ms: operations.early_ms,
+        timeless_dropped_pages: operations.timeless.rows.dropped() as u64,
+        timeless_horizon: operations.timeless.horizon,
+        early_ms: operations.timeless.early_ms,
         sources: lots.sources.iter().map(ToString::to_string).collect(),
         lots: rows::write(lots.rows.len(), LOT_BYTES, lots.rows.slots(), rows::write_lot),
         free_lots: lots.rows.free().to_vec(),
@@ -200,20 +202,17 @@ fn restore_holds(snapshot: &Snapshot) -> Option<Holds> {
 }
 
 fn restore_operations(snapshot: &Snapshot) -> Option<Operations> {
-    let pages = |dropped: u64| usize::try_from(dropped).ok();
-    let recent_pages = pages(snapshot.dropped_pages)?;
-    let mut operations = Operations::beginning_after(recent_pages, pages(snapshot.timeless_dropped_pages)?);
-    operations.horizon_ms = snapshot.horizon_ms;
-    operations.timeless_horizon = snapshot.timeless_horizon;
-    operations.early_ms = snapshot.early_ms;
+    let mut recent = Recent::beginning_after(snapshot.dropped_pages, snapshot.horizon_ms);
     for row in snapshot.recent.chunks(SEEN_BYTES) {
-        operations.record_recent(rows::read_seen(row)?)?;
+        let seen = rows::read_seen(row)?;
+        recent.record(seen, own_time_ms(seen.id)?)?;
     }
+    let pages = usize::try_from(snapshot.timeless_dropped_pages).ok()?;
+    let mut timeless = Timeless::beginning_after(pages, snapshot.timeless_horizon, snapshot.early_ms);
     for row in snapshot.timeless.chunks(SEEN_BYTES) {
-        operations.record_timeless(rows::read_seen(row)?)?;
+        timeless.restore(rows::read_seen(row)?)?;
     }
-    Some(operations)
+    Some(Operations { recent, timeless })
 }
-
 #[cfg(test)]
 mod tests;

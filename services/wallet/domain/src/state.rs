@@ -25,7 +25,7 @@ pub(crate) use counters::{Acquaintance, Counters, REVERSIBLE_MS, Undone, Usage, 
 pub(crate) use holds::{Hold, Holds, portions};
 pub(crate) use lots::{Lot, Lots};
 pub(crate) use names::Names;
-pub(crate) use operations::{Novelty, Operations, Seen};
+pub(crate) use operations::{Novelty, Operations, Recent, Seen, Timeless, own_time_ms};
 pub(crate) use paged::{PAGE_ROWS, Paged};
 pub(crate) use slab::Slab;
 pub use views::{AccountView, HoldView, LotView, TrialLine, UsageView};

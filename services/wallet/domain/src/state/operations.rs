@@ -7,20 +7,18 @@
 //! of their own; once some have left it, an unknown one is taken for new only when the caller has
 //! looked for it in the tables, which remember all of them.
 
-use std::hash::BuildHasher;
+mod recent;
+mod timeless;
 
-use foldhash::fast::RandomState;
-use hashbrown::HashTable;
 use ids::OperationId;
 
-use super::{PAGE_ROWS, Paged};
+pub(crate) use recent::Recent;
+pub(crate) use timeless::Timeless;
 
 /// How far an id's own time may be ahead of ours and still count as its time.
 const AHEAD_MS: i64 = 1_000;
-/// Marks index entries that point to ids without a time.
-const TIMELESS: u64 = 1 << 63;
 
-/// A recorded operation: 40 bytes and about fifteen in the index.
+/// A recorded operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Seen {
     pub(crate) id: (u64, u64),
@@ -43,141 +41,70 @@ pub(crate) enum Novelty {
 /// All remembered operations of a partition.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Operations {
-    pub(crate) recent: Paged<Seen>,
-    pub(crate) timeless: Paged<Seen>,
-    /// Ids whose own time is not after this are no longer all known.
-    pub(crate) horizon_ms: i64,
-    /// Ids without a time that were used up to this batch are no longer all known.
-    pub(crate) timeless_horizon: u64,
-    /// The latest own time among them: ids that were ahead of our clock are kept there too.
-    pub(crate) early_ms: i64,
-    index: HashTable<u64>,
-    hasher: RandomState,
+    pub(crate) recent: Recent,
+    pub(crate) timeless: Timeless,
 }
 
 impl Operations {
-    /// A table that remembers nothing, with so many pages forgotten before.
-    pub(crate) fn beginning_after(recent_pages: usize, timeless_pages: usize) -> Self {
-        let (recent, timeless) =
-            (Paged::beginning_after(recent_pages), Paged::beginning_after(timeless_pages));
-        Self { recent, timeless, ..Self::default() }
-    }
-
     pub(crate) fn len(&self) -> usize {
         self.recent.len().saturating_add(self.timeless.len())
     }
 
     /// How many were ever recorded.
     pub(crate) fn ever(&self) -> usize {
-        self.recent.next_index().saturating_add(self.timeless.next_index())
+        self.recent.ever().saturating_add(self.timeless.rows.next_index())
     }
 
     pub(crate) fn find(&self, tenant: u32, operation: OperationId) -> Option<&Seen> {
         let id = operation.as_uuid().as_u64_pair();
-        let same = |place: &u64| self.at(*place).is_some_and(|seen| seen.id == id && seen.tenant == tenant);
-        self.index.find(self.hasher.hash_one((tenant, id)), same).and_then(|place| self.at(*place))
+        let Some(time_ms) = own_time_ms(id) else { return self.timeless.find(tenant, id) };
+        if let Some(found) = self.recent.find(tenant, id, time_ms) {
+            return Some(found);
+        }
+        if self.timeless.may_know(time_ms) { self.timeless.find(tenant, id) } else { None }
     }
 
     /// What an unknown id may be, given that the caller found it unused up to a batch.
     pub(crate) fn novelty(&self, operation: OperationId, unseen_through: u64) -> Novelty {
         match own_time_ms(operation.as_uuid().as_u64_pair()) {
-            Some(time) if time <= self.horizon_ms => Novelty::MayBeForgotten,
-            Some(time) if time > self.early_ms => Novelty::New,
-            _ if self.timeless_horizon > unseen_through => Novelty::LookItUp,
+            Some(time) if time <= self.recent.horizon_ms => Novelty::MayBeForgotten,
+            Some(time) if time > self.timeless.early_ms => Novelty::New,
+            _ if self.timeless.horizon > unseen_through => Novelty::LookItUp,
             _ => Novelty::New,
         }
     }
 
     /// Records an operation that is not known yet; none if it is.
     pub(crate) fn record(&mut self, seen: Seen, at_ms: i64) -> Option<()> {
-        let timed = own_time_ms(seen.id).is_some_and(|time| time <= at_ms.saturating_add(AHEAD_MS));
-        if timed { self.record_recent(seen) } else { self.record_timeless(seen) }
-    }
-
-    pub(crate) fn record_recent(&mut self, seen: Seen) -> Option<()> {
-        let place = u64::try_from(self.recent.next_index()).ok()?;
-        self.recent.push(seen);
-        self.enter(seen, place)
-    }
-
-    pub(crate) fn record_timeless(&mut self, seen: Seen) -> Option<()> {
-        let place = u64::try_from(self.timeless.next_index()).ok()? | TIMELESS;
-        self.timeless.push(seen);
-        self.enter(seen, place)
+        match own_time_ms(seen.id) {
+            Some(time_ms) if time_ms <= at_ms.saturating_add(AHEAD_MS) => self.recent.record(seen, time_ms),
+            own_time => self.timeless.record(seen, own_time.unwrap_or_default()),
+        }
     }
 
     /// How many pages of ids with and without a time are beyond the `window` to be remembered.
     pub(crate) fn surplus_pages(&self, window: usize) -> (u32, u32) {
-        let surplus =
-            |rows: usize| u32::try_from(rows.saturating_sub(window) / PAGE_ROWS).unwrap_or(u32::MAX);
-        (surplus(self.recent.len()), surplus(self.timeless.len()))
+        (self.recent.surplus_pages(window), self.timeless.surplus_pages(window))
     }
 
     /// Forgets the oldest pages of ids with and without a time.
     pub(crate) fn forget(&mut self, (recent, timeless): (u32, u32)) {
-        for _ in 0..recent {
-            let first = self.recent.dropped().saturating_mul(PAGE_ROWS);
-            let Some(rows) = self.recent.pop_page() else { break };
-            for (seen, index) in rows.iter().zip(first..) {
-                self.horizon_ms = self.horizon_ms.max(own_time_ms(seen.id).unwrap_or_default());
-                self.leave(seen, index as u64);
-            }
-        }
-        for _ in 0..timeless {
-            let first = self.timeless.dropped().saturating_mul(PAGE_ROWS);
-            let Some(rows) = self.timeless.pop_page() else { break };
-            for (seen, index) in rows.iter().zip(first..) {
-                self.timeless_horizon = self.timeless_horizon.max(seen.sequence);
-                self.early_ms = self.early_ms.max(own_time_ms(seen.id).unwrap_or_default());
-                self.leave(seen, index as u64 | TIMELESS);
-            }
-        }
+        self.recent.forget(recent);
+        self.timeless.forget(timeless);
     }
-
-    fn leave(&mut self, seen: &Seen, place: u64) {
-        let hash = self.hasher.hash_one((seen.tenant, seen.id));
-        if let Ok(entry) = self.index.find_entry(hash, |other| *other == place) {
-            entry.remove();
-        }
-    }
-
-    fn enter(&mut self, seen: Seen, place: u64) -> Option<()> {
-        let hash = self.hasher.hash_one((seen.tenant, seen.id));
-        let (recent, timeless, hasher) = (&self.recent, &self.timeless, &self.hasher);
-        let rehash = |place: &u64| {
-            row(recent, timeless, *place).map_or(0, |seen| hasher.hash_one((seen.tenant, seen.id)))
-        };
-        let same = |other: &u64| {
-            row(recent, timeless, *other).is_some_and(|row| (row.tenant, row.id) == (seen.tenant, seen.id))
-        };
-        match self.index.entry(hash, same, rehash) {
-            hashbrown::hash_table::Entry::Occupied(_) => None,
-            hashbrown::hash_table::Entry::Vacant(free) => {
-                free.insert(place);
-                Some(())
-            }
-        }
-    }
-
-    fn at(&self, place: u64) -> Option<&Seen> {
-        row(&self.recent, &self.timeless, place)
-    }
-}
-
-fn row<'a>(recent: &'a Paged<Seen>, timeless: &'a Paged<Seen>, place: u64) -> Option<&'a Seen> {
-    let index = usize::try_from(place & !TIMELESS).ok()?;
-    if place & TIMELESS == 0 { recent.get(index) } else { timeless.get(index) }
 }
 
 /// When a UUIDv7 says it was made, in milliseconds since 1970.
-fn own_time_ms((high, low): (u64, u64)) -> Option<i64> {
+pub(crate) fn own_time_ms((high, low): (u64, u64)) -> Option<i64> {
     let (version, variant) = (high >> 12 & 0xf, low >> 62);
     (version == 7 && variant == 2).then(|| i64::try_from(high >> 16).ok()).flatten()
 }
 
 #[cfg(test)]
 mod tests {
+    use super::recent::GENERATION_ROWS;
     use super::*;
+    use crate::state::PAGE_ROWS;
 
     fn seen(id: OperationId) -> Seen {
         Seen { id: id.as_uuid().as_u64_pair(), body: 1, sequence: 1, tenant: 0 }
@@ -190,12 +117,13 @@ mod tests {
     #[test]
     fn a_timed_id_that_was_forgotten_is_not_taken_for_new() {
         let mut operations = Operations::default();
-        for number in 0..PAGE_ROWS as u64 {
+        for number in 0..GENERATION_ROWS as u64 {
             operations.record(seen(timed(5_000, number)), 5_000).unwrap();
         }
+        assert_eq!(operations.surplus_pages(1), (0, 0), "a generation goes as a whole");
         operations.record(seen(timed(6_000, 0)), 6_000).unwrap();
-        assert_eq!(operations.surplus_pages(1), (1, 0));
-        operations.forget((1, 0));
+        let surplus = operations.surplus_pages(1);
+        operations.forget(surplus);
         assert!(operations.find(0, timed(5_000, 3)).is_none());
         assert_eq!(operations.novelty(timed(5_000, 3), 9), Novelty::MayBeForgotten);
         assert_eq!(operations.novelty(timed(5_001, 0), 0), Novelty::New);
@@ -226,5 +154,19 @@ mod tests {
         assert_eq!(operations.record(seen(id), 0), Some(()));
         assert_eq!(operations.record(seen(id), 0), None);
         assert_eq!(operations.record(Seen { tenant: 1, ..seen(id) }, 0), Some(()));
+    }
+
+    #[test]
+    fn late_and_early_ids_are_found_whatever_their_time() {
+        let mut operations = Operations::default();
+        let times = [50_000, 10, 49_000, 50_500, 9];
+        for (time, number) in times.into_iter().zip(0..) {
+            operations.record(seen(timed(time, number)), 50_000).unwrap();
+        }
+        for (time, number) in times.into_iter().zip(0..) {
+            assert!(operations.find(0, timed(time, number)).is_some(), "{time}");
+            assert_eq!(operations.record(seen(timed(time, number)), 50_000), None);
+        }
+        assert!(operations.find(0, timed(10, 4)).is_none());
     }
 }
