@@ -46,7 +46,7 @@ enum Command {
         #[command(subcommand)]
         command: EventsCommand,
     },
-    /// The ledger: who serves which partition.
+    /// The ledger: who serves which partition, and whether it is sound.
     Ledger {
         #[command(subcommand)]
         command: crate::ledger::Command,
@@ -105,6 +105,11 @@ pub fn run(arguments: Arguments) -> ExitCode {
     if let Command::Docs { folder } = &arguments.command {
         return finish(crate::docs::write(folder));
     }
+    if let Command::Ledger { command } = &arguments.command
+        && let Some(done) = crate::ledger::offline(command)
+    {
+        return done.unwrap_or_else(|fault| refuse(&fault, crate::ledger::NOT_LOOKED_AT));
+    }
     if let Err(fault) = config.validate() {
         return refuse(&fault, EXIT_CONFIGURATION);
     }
@@ -112,6 +117,11 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return refuse(&fault::Fault::internal(error), 1),
     };
+    if let Command::Ledger { command } = arguments.command {
+        let failure = crate::ledger::failure(&command);
+        let done = runtime.block_on(Box::pin(crate::ledger::run(&config, command)));
+        return done.unwrap_or_else(|fault| refuse(&fault, failure));
+    }
     finish(runtime.block_on(Box::pin(act(arguments.command, config))))
 }
 
@@ -123,9 +133,8 @@ async fn act(command: Command, config: Config) -> fault::Result<()> {
         Command::Events { command: EventsCommand::Republish { service, from } } => {
             command::republish::run(&config, service, from.as_deref()).await
         }
-        Command::Ledger { command } => crate::ledger::run(&config, command).await,
         Command::Seed { command: SeedCommand::Demo } => command::seed::run(&config).await,
-        Command::Config { .. } | Command::Docs { .. } => Ok(()), // done before
+        Command::Config { .. } | Command::Docs { .. } | Command::Ledger { .. } => Ok(()), // done before
     }
 }
 

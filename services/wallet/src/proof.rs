@@ -28,4 +28,4 @@ pub use export::{Exported, export_archive, export_lines};
 pub use finding::{Check, Finding};
 pub use lines::Lines;
 pub use report::{PartitionReport, Report};
-pub use verify::{Anchor, Source, verify_archive, verify_database};
+pub use verify::{Anchor, Source, partitions, verify_archive, verify_database};

@@ -244,6 +244,12 @@ impl Auditor {
         report.replay_milliseconds = milliseconds(self.began);
     }
 
+    /// What was looked at and found.
+    #[must_use]
+    pub fn into_report(self) -> PartitionReport {
+        self.report
+    }
+
     fn at_the_end(&self) -> Vec<Finding> {
         let wrong = |check, detail: String| Finding::new(check, self.partition, detail);
         let (last, mut found) = (self.chain.sequence(), Vec::new());

@@ -85,7 +85,10 @@ pub async fn verify_database(
 }
 
 /// How many partitions the installation has; none before its first start.
-async fn partitions(store: &Store) -> fault::Result<u16> {
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn partitions(store: &Store) -> fault::Result<u16> {
     let mut unit = store.worker().await?;
     let found: Option<i32> = sqlx::query_scalar("SELECT partitions FROM ledger_layout")
         .fetch_optional(&mut *unit)
