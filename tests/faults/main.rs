@@ -6,6 +6,12 @@
 mod harness;
 
 mod crashes;
+mod ledger_crashes;
+mod ledger_cut;
+mod ledger_disk;
+mod ledger_last_token;
+mod ledger_load;
 mod ledger_ownership;
+mod ledger_proof;
 mod outages;
 mod webhooks;
