@@ -48,16 +48,16 @@ impl Settling {
         }
     }
 
-    /// The look at the row with the number of ours was answered.
+    /// The look at the row with the number of ours was answered. It is ours when it was written under
+    /// our epoch: who owned the partition since may have written the very same facts, and more after.
     pub(crate) fn looked(
         &mut self,
         ours: &Row,
         stored: Result<Vec<Row>, JournalError>,
         now: Instant,
     ) -> Next {
-        let is_ours = |stored: &Row| (stored.sequence, stored.hash) == (ours.sequence, ours.hash);
         match (stored, self.refused.take()) {
-            (Ok(rows), _) if rows.first().is_some_and(is_ours) => Next::Done(Ok(())),
+            (Ok(rows), _) if rows.first() == Some(ours) => Next::Done(Ok(())),
             (Ok(_), Some(refused)) => Next::Done(Err(refused)),
             (Ok(_), None) => Next::Done(Err(JournalError::unavailable("nothing was appended yet"))),
             (Err(error), _) => self.repeat(error, now),
@@ -104,6 +104,15 @@ mod tests {
             let Next::Done(outcome) = settling.looked(&row(1), Ok(stored), now) else { panic!("unsettled") };
             assert_eq!(outcome.is_ok(), durable);
         }
+    }
+
+    #[test]
+    fn the_same_facts_under_another_epoch_are_not_ours() {
+        let now = Instant::now();
+        let mut settling = Settling::begun(now, PATIENCE);
+        assert_eq!(row(1).hash, row(2).hash);
+        assert!(matches!(settling.appended(fenced(), now), Next::Look));
+        assert!(matches!(settling.looked(&row(1), Ok(vec![row(2)]), now), Next::Done(Err(_))));
     }
 
     #[test]

@@ -24,6 +24,8 @@ pub(super) struct Order {
     /// How often it was sent, and which time it was refused last; 0 for never.
     sent: u32,
     refused: u32,
+    /// Which time it was first told to be done; 0 for never.
+    done: u32,
     acks: Vec<Ack>,
 }
 
@@ -64,15 +66,33 @@ pub(super) struct Auditor {
     observations: Vec<Observation>,
     /// The latest batch that any answer rests on.
     pub(super) known: u64,
+    /// Answers since the last look, for the story.
+    pub(super) said: Vec<String>,
+    pub(super) is_told: bool,
     pub(super) refusals: HashMap<&'static str, u64>,
 }
 
 impl Auditor {
+    fn say(&mut self, what: impl FnOnce() -> String) {
+        if self.is_told {
+            self.said.push(what());
+        }
+    }
+
     pub(super) fn order(&mut self, tenant: TenantId, command: Command, roles: Arc<[String]>) -> usize {
         let number = self.orders.len();
         self.by_id.entry((tenant, command.operation)).or_default().push(number);
         let body = digest(&command);
-        self.orders.push(Order { tenant, command, roles, body, sent: 0, refused: 0, acks: Vec::new() });
+        self.orders.push(Order {
+            tenant,
+            command,
+            roles,
+            body,
+            sent: 0,
+            refused: 0,
+            done: 0,
+            acks: Vec::new(),
+        });
         number
     }
 
@@ -108,8 +128,14 @@ impl Auditor {
         Ok(())
     }
 
-    pub(super) fn done(&mut self, order: usize, ack: Ack, floor: u64) -> Check {
-        self.orders[order].acks.push(ack);
+    pub(super) fn done(&mut self, order: usize, nth: u32, ack: Ack, floor: u64) -> Check {
+        self.say(|| format!("order {order}, time {nth}: {ack:?}"));
+        let known = &mut self.orders[order];
+        known.acks.push(ack);
+        known.done = if known.done == 0 { nth } else { known.done.min(nth) };
+        if known.done < known.refused {
+            return Err(format!("done, then refused: {:?}", known.command));
+        }
         if ack.repeated && ack.is_exact {
             self.known = self.known.max(ack.sequence);
             return Ok(());
@@ -122,10 +148,14 @@ impl Auditor {
         self.rests_on(answer.sequence, if answer.repeated { 0 } else { floor }, !answer.repeated)
     }
 
-    pub(super) fn refused(&mut self, order: usize, nth: u32, why: &Rejection, floor: u64) {
+    pub(super) fn refused(&mut self, order: usize, nth: u32, why: &Rejection, floor: u64) -> Check {
+        self.say(|| format!("order {order}, time {nth}: {why}"));
         *self.refusals.entry(why.code()).or_default() += 1;
         let order = &mut self.orders[order];
         order.refused = order.refused.max(nth);
+        if order.done > 0 && order.done < nth {
+            return Err(format!("done, then refused: {why}"));
+        }
         let is_single = match &order.command.verb {
             Verb::Post(legs) => legs.len() == 1,
             verb => matches!(verb, Verb::Transfer(_) | Verb::Hold(_)),
@@ -137,9 +167,11 @@ impl Auditor {
             let seen = Seen::Available(*available);
             self.observations.push(Observation { question, seen, floor, sequence: None, fits: false });
         }
+        Ok(())
     }
 
     pub(super) fn seen(&mut self, question: Question, seen: Seen, sequence: u64, floor: u64) -> Check {
+        self.say(|| format!("{question:?} in batch {sequence}: {seen:?}"));
         let sequence = Some(sequence);
         self.observations.push(Observation { question, seen, floor, sequence, fits: false });
         self.rests_on(sequence.unwrap_or_default(), floor, false)

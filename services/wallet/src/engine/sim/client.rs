@@ -138,6 +138,7 @@ impl Client {
                             let (sequence, repeated) = (answer.sequence, answer.repeated);
                             auditor.done(
                                 *order,
+                                *nth,
                                 Ack { sequence, is_exact: true, repeated, outcome },
                                 floor,
                             )?;
@@ -155,7 +156,7 @@ impl Client {
                     }
                     let repeated = answer.repeated.contains(&place);
                     let ack = Ack { sequence: answer.sequence, is_exact: !repeated, repeated, outcome: None };
-                    auditor.done(order, ack, floor)?;
+                    auditor.done(order, *nth, ack, floor)?;
                 }
                 Ok(())
             }
@@ -171,15 +172,10 @@ impl Client {
         auditor: &mut Auditor,
         dice: &mut Dice,
     ) -> Check {
-        auditor.refused(order, nth, why, floor);
         if dice.chance(30) {
             self.again.push(Ask::One(order));
         }
-        match why {
-            Rejection::OperationIdReused { .. } => Ok(()),
-            why if auditor.is_done(order) => Err(format!("done, then refused: {why}")),
-            _ => Ok(()),
-        }
+        auditor.refused(order, nth, why, floor)
     }
 }
 

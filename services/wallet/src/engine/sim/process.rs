@@ -59,6 +59,8 @@ pub(super) struct Process {
     sizes: (usize, u64),
     heir: usize,
     pub(super) recoveries: u64,
+    /// What it did since the last look, for the story.
+    pub(super) said: Vec<String>,
     /// What must never happen.
     pub(super) broken: Option<String>,
 }
@@ -79,6 +81,7 @@ impl Process {
             sizes: (plan.batch, plan.snapshot_batches),
             heir: plan.heir,
             recoveries: 0,
+            said: Vec::new(),
             broken: None,
         }
     }
@@ -195,6 +198,9 @@ impl Process {
 
     fn serve(&mut self, keeper: Keeper, recovered: Recovered) -> Life {
         self.recoveries += 1;
+        let (epoch, sequence) = (keeper.lease.epoch, recovered.chain.sequence());
+        self.said
+            .push(format!("serves in epoch {epoch} from batch {sequence}, {} replayed", recovered.replayed));
         let (owner, mailbox) = Owner::new(keeper, recovered, self.sizes, Arc::clone(&self.clock));
         self.mailbox = Some(mailbox);
         Life::Serving(owner)
@@ -207,6 +213,7 @@ impl Process {
             return Life::Serving(owner);
         }
         self.mailbox = None;
+        self.said.push(format!("serves no more: {goes:?}"));
         let lease = owner.detach();
         if !owner.has_ended() {
             self.stale.push(owner);
