@@ -126,14 +126,7 @@ impl Wallet {
                 *times.entry(line["operation_id"].as_str().unwrap().to_owned()).or_default() += 1;
             }
         }
-        let (acknowledged, refused) = (load.acknowledged.lock().unwrap(), load.refused.lock().unwrap());
-        let lost: Vec<_> = acknowledged.iter().filter(|id| times.get(*id) != Some(&1)).collect();
-        assert!(lost.is_empty(), "{} operations are not there once: {:?}", lost.len(), lost.first());
-        let done: Vec<_> = refused.iter().filter(|id| times.contains_key(*id)).collect();
-        assert!(done.is_empty(), "{} refused operations are there: {:?}", done.len(), done.first());
-        assert_eq!(times.len(), acknowledged.len(), "nobody asked for more");
-        let (done, refused) = (acknowledged.len(), refused.len());
-        drop((acknowledged, refused));
+        let (done, refused) = load.compare(&times);
         self.wait_until_projected().await;
         let source = Source { store: &store, journal: &journal };
         let report = verify_database(&source, None, &[], i64::MAX).await.unwrap();
@@ -255,6 +248,18 @@ impl Load {
     pub async fn more_failures(&self, count: u64) {
         let goal = self.failed() + count;
         eventually("calls fail", PATIENCE, || async { (self.failed() >= goal).then_some(()) }).await;
+    }
+
+    /// Asserts that what was acknowledged is there once, and nothing else; answers how many operations
+    /// were done and refused.
+    fn compare(&self, times: &HashMap<String, u32>) -> (usize, usize) {
+        let (acknowledged, refused) = (self.acknowledged.lock().unwrap(), self.refused.lock().unwrap());
+        let lost: Vec<_> = acknowledged.iter().filter(|id| times.get(*id) != Some(&1)).collect();
+        assert!(lost.is_empty(), "{} operations are not there once: {:?}", lost.len(), lost.first());
+        let done: Vec<_> = refused.iter().filter(|id| times.contains_key(*id)).collect();
+        assert!(done.is_empty(), "{} refused operations are there: {:?}", done.len(), done.first());
+        assert_eq!(times.len(), acknowledged.len(), "nobody asked for more");
+        (acknowledged.len(), refused.len())
     }
 
     pub fn note(&self, operation: String, is_done: bool) {

@@ -3,6 +3,7 @@
 //! Whatever comes in, the service answers: a status for a request that cannot be read, a result per
 //! operation otherwise; and what is not acknowledged is not in the books, not even in part. At the
 //! end the proof library looks at everything.
+#![allow(clippy::cast_possible_truncation, reason = "dice are cut on purpose")]
 
 use std::sync::Arc;
 
