@@ -41,14 +41,15 @@ fn main() {
     let mut command = Command::post(OperationId::new(), [leg], "bench", "");
     let (mut parts, mut payloads) = ([0; 4], Vec::new());
     for batch in 0..BATCHES {
-        let began = spent();
-        for number in batch * BATCH..(batch + 1) * BATCH {
+        let (began, first) = (spent(), batch * BATCH);
+        let now_ms = NOON_MS + i64::try_from((first + BATCH) / 500).unwrap();
+        for number in first..first + BATCH {
             command.operation = operation(number);
             let place = usize::try_from(number.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 33).unwrap();
             if let Verb::Post(legs) = &mut command.verb {
                 legs[0].credit = customers[place % customers.len()];
             }
-            writer.execute(&request, &command, NOON_MS).unwrap();
+            writer.execute(&request, &command, now_ms).unwrap();
         }
         parts[0] += spent() - began;
         let (sequence, batch) = writer.cut().unwrap();

@@ -26,6 +26,8 @@ pub(super) const GENERATION_ROWS: usize = GENERATION_PAGES as usize * PAGE_ROWS;
 pub(crate) struct Recent {
     /// The newest last.
     generations: VecDeque<Arc<Generation>>,
+    /// When the ids of each were made; beside them, so that asking who could know touches nothing else.
+    spans: VecDeque<Span>,
     /// Pages that were forgotten, those included whose generation is still there.
     pub(crate) forgotten_pages: u64,
     /// Ids whose own time is not after this are no longer all known.
@@ -39,6 +41,11 @@ struct Generation {
     rows: Vec<Seen>,
     /// Places among the rows.
     index: HashTable<u16>,
+}
+
+/// Between which times the ids of a generation were made.
+#[derive(Debug, Clone, Copy)]
+struct Span {
     oldest_ms: i64,
     newest_ms: i64,
 }
@@ -66,8 +73,8 @@ impl Recent {
 
     pub(crate) fn find(&self, tenant: u32, id: (u64, u64), time_ms: i64) -> Option<&Seen> {
         let hash = self.hasher.hash_one((tenant, id));
-        let mut candidates = self.generations.iter().rev().filter(|generation| generation.covers(time_ms));
-        candidates.find_map(|generation| generation.find(hash, tenant, id))
+        let covering = self.spans.iter().enumerate().rev().filter(|(_, span)| span.covers(time_ms));
+        covering.filter_map(|(nth, _)| self.generations.get(nth)).find_map(|one| one.find(hash, tenant, id))
     }
 
     /// Records an operation made at `time_ms` that is not known yet; none if it is.
@@ -76,11 +83,14 @@ impl Recent {
             return None;
         }
         if self.generations.back().is_none_or(|last| last.rows.len() >= GENERATION_ROWS) {
-            self.generations.push_back(Arc::new(Generation::beginning_at(time_ms)));
+            self.generations.push_back(Arc::new(Generation::empty()));
+            self.spans.push_back(Span { oldest_ms: time_ms, newest_ms: time_ms });
         }
         let hash = self.hasher.hash_one((seen.tenant, seen.id));
         let last = Arc::make_mut(self.generations.back_mut()?);
-        last.push(seen, time_ms, hash, &self.hasher)
+        last.push(seen, hash, &self.hasher)?;
+        self.spans.back_mut()?.include(time_ms);
+        Some(())
     }
 
     /// Pages of generations that are beyond the `window` as a whole.
@@ -94,8 +104,10 @@ impl Recent {
         let before = self.forgotten_pages;
         self.forgotten_pages = before.saturating_add(pages.into());
         for _ in generations(before)..generations(self.forgotten_pages) {
-            let Some(oldest) = self.generations.pop_front() else { return };
-            self.horizon_ms = self.horizon_ms.max(oldest.newest_ms);
+            let (Some(_), Some(span)) = (self.generations.pop_front(), self.spans.pop_front()) else {
+                return;
+            };
+            self.horizon_ms = self.horizon_ms.max(span.newest_ms);
         }
     }
 }
@@ -109,17 +121,8 @@ const fn generations(pages: u64) -> u64 {
 }
 
 impl Generation {
-    fn beginning_at(time_ms: i64) -> Self {
-        Self {
-            rows: Vec::with_capacity(GENERATION_ROWS),
-            index: HashTable::with_capacity(GENERATION_ROWS),
-            oldest_ms: time_ms,
-            newest_ms: time_ms,
-        }
-    }
-
-    const fn covers(&self, time_ms: i64) -> bool {
-        self.oldest_ms <= time_ms && time_ms <= self.newest_ms
+    fn empty() -> Self {
+        Self { rows: Vec::with_capacity(GENERATION_ROWS), index: HashTable::with_capacity(GENERATION_ROWS) }
     }
 
     fn find(&self, hash: u64, tenant: u32, id: (u64, u64)) -> Option<&Seen> {
@@ -128,7 +131,7 @@ impl Generation {
         self.index.find(hash, same).and_then(row)
     }
 
-    fn push(&mut self, seen: Seen, time_ms: i64, hash: u64, hasher: &RandomState) -> Option<()> {
+    fn push(&mut self, seen: Seen, hash: u64, hasher: &RandomState) -> Option<()> {
         let place = u16::try_from(self.rows.len()).ok()?;
         self.rows.push(seen);
         let rows = &self.rows;
@@ -136,8 +139,17 @@ impl Generation {
             rows.get(usize::from(*place)).map_or(0, |seen| hasher.hash_one((seen.tenant, seen.id)))
         };
         self.index.insert_unique(hash, place, rehash);
+        Some(())
+    }
+}
+
+impl Span {
+    const fn covers(self, time_ms: i64) -> bool {
+        self.oldest_ms <= time_ms && time_ms <= self.newest_ms
+    }
+
+    fn include(&mut self, time_ms: i64) {
         self.oldest_ms = self.oldest_ms.min(time_ms);
         self.newest_ms = self.newest_ms.max(time_ms);
-        Some(())
     }
 }
