@@ -45,7 +45,7 @@ pub(crate) async fn run<J: Journal>(
         durable(append.row.sequence);
         if let Some(state) = append.snapshot {
             // While one is being written the next is left out.
-            let _ = snapshots.try_send(Due { hash: append.row.hash, state });
+            let _ = snapshots.try_send(Due { hash: append.row.hash, state: *state });
         }
     }
     Ok(())

@@ -26,7 +26,7 @@ pub(crate) struct Append {
     /// Operations in it, for metrics.
     pub(crate) operations: usize,
     /// The state behind it, when a snapshot is due.
-    pub(crate) snapshot: Option<PartitionState>,
+    pub(crate) snapshot: Option<Box<PartitionState>>,
 }
 
 /// What is to be done with the round that was filled.
@@ -129,13 +129,13 @@ impl Rounds {
         Launch::Append(Append { row, operations, snapshot: self.due_snapshot() })
     }
 
-    fn due_snapshot(&mut self) -> Option<PartitionState> {
+    fn due_snapshot(&mut self) -> Option<Box<PartitionState>> {
         let is_due = self.operations >= self.limits.snapshot_operations
             || self.batches >= self.limits.snapshot_batches;
         if is_due {
             (self.operations, self.batches) = (0, 0);
         }
-        is_due.then(|| self.writer.state().clone())
+        is_due.then(|| Box::new(self.writer.state().clone()))
     }
 
     /// The batch on its way is durable: its answers may go out.

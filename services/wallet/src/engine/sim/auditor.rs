@@ -172,9 +172,9 @@ impl Auditor {
 
     pub(super) fn seen(&mut self, question: Question, seen: Seen, sequence: u64, floor: u64) -> Check {
         self.say(|| format!("{question:?} in batch {sequence}: {seen:?}"));
-        let sequence = Some(sequence);
-        self.observations.push(Observation { question, seen, floor, sequence, fits: false });
-        self.rests_on(sequence.unwrap_or_default(), floor, false)
+        let told = Some(sequence);
+        self.observations.push(Observation { question, seen, floor, sequence: told, fits: false });
+        self.rests_on(sequence, floor, false)
     }
 
     /// Walks through the journal; answers the state that replaying it leads to.

@@ -16,7 +16,7 @@ use crate::engine::packed::{PackedAnswer, PackedPosts};
 use crate::engine::work::{Decided, Reading, Ruled, View, Work};
 
 /// After so many milliseconds a client gives a call up.
-const PATIENCE: i64 = 700;
+const PATIENCE: i64 = 500;
 
 /// What a client wants: numbers of orders and openings that the auditor knows.
 #[derive(Debug, Clone)]
@@ -61,7 +61,7 @@ pub(super) struct Client {
 
 impl Client {
     pub(super) fn is_busy(&self) -> bool {
-        self.calls.len() >= 4
+        self.calls.len() + self.again.len() >= 12
     }
 
     pub(super) fn has_everything(&self) -> bool {

@@ -39,7 +39,7 @@ enum Life {
     Asking { asked: Instant, call: Pending<Result<Claim, JournalError>> },
     Preparing(Recovering),
     Recovering(Keeper, Recovering),
-    Serving(Owner),
+    Serving(Box<Owner>),
     Releasing(Pending<Result<(), JournalError>>),
 }
 
@@ -203,10 +203,10 @@ impl Process {
             .push(format!("serves in epoch {epoch} from batch {sequence}, {} replayed", recovered.replayed));
         let (owner, mailbox) = Owner::new(keeper, recovered, self.sizes, Arc::clone(&self.clock));
         self.mailbox = Some(mailbox);
-        Life::Serving(owner)
+        Life::Serving(Box::new(owner))
     }
 
-    fn own(&mut self, mut owner: Owner, now: Instant, dice: &mut Dice) -> Life {
+    fn own(&mut self, mut owner: Box<Owner>, now: Instant, dice: &mut Dice) -> Life {
         let goes = owner.step(&self.journal, now, dice);
         self.broken = self.broken.take().or_else(|| owner.broken.take());
         if goes == Goes::On && !owner.has_ended() {
@@ -216,7 +216,7 @@ impl Process {
         self.said.push(format!("serves no more: {goes:?}"));
         let lease = owner.detach();
         if !owner.has_ended() {
-            self.stale.push(owner);
+            self.stale.push(*owner);
         }
         match lease {
             Some(lease) => self.release(lease),

@@ -27,11 +27,13 @@ pub(super) struct Use {
     reserved: i64,
 }
 
+/// Length of the window, and when how much was given.
+type Given = (u32, Vec<(i64, i64)>);
+
 #[derive(Default)]
 pub(super) struct Rules {
     limits: HashMap<TenantId, Vec<LimitRule>>,
-    /// Length of the window, and when how much was given.
-    given: HashMap<(AccountId, String), (u32, Vec<(i64, i64)>)>,
+    given: HashMap<(AccountId, String), Given>,
     /// Since when, and how much.
     sent: HashMap<(AccountId, AccountId), (i64, i64)>,
     meters: HashMap<(TenantId, String), Meter>,

@@ -144,7 +144,8 @@ impl World {
             self.say(|| format!("process {place} crashes"));
         }
         if self.dice.chance(plan.pause) {
-            self.processes[place].paused_until = later(&mut self.dice, 900);
+            let long = if self.dice.chance(500) { 300 } else { 0 };
+            self.processes[place].paused_until = later(&mut self.dice, 600) + Duration::from_millis(long);
             self.report.pauses += 1;
             self.say(|| format!("process {place} is paused"));
         }
