@@ -83,7 +83,7 @@ impl Wallet {
         command.env("VBWD_SERVICES_WALLET_LISTEN", self.listen.to_string());
         command.env("VBWD_ADMIN_LISTEN", admin.to_string());
         command.env("VBWD_WALLET_LEASE_MILLISECONDS", "1000");
-        command.env("VBWD_WALLET_SNAPSHOT_BATCHES", "20");
+        command.env("VBWD_WALLET_SNAPSHOT_BATCHES", "5");
         let child = command.stdout(Stdio::null()).stderr(Stdio::inherit()).spawn().expect("vbwd runs");
         self.child = Some(child);
         eventually("the wallet is ready", PATIENCE, || async move {
