@@ -201,3 +201,11 @@ fn rejections_say_what_is_the_matter_in_one_line() {
         assert!(!said.is_empty() && !said.contains('\n'), "{said}");
     }
 }
+
+#[test]
+fn every_rejection_is_in_the_reference() {
+    let reference = include_str!("../../../../../docs/reference/ledger.md");
+    let missing: Vec<_> =
+        codes().into_iter().filter(|code| !reference.contains(&format!("`{code}`"))).collect();
+    assert!(missing.is_empty(), "docs/reference/ledger.md does not name {missing:?}");
+}
