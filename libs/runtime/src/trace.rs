@@ -74,6 +74,11 @@ impl Default for TraceContext {
 /// Runs `work` as part of the trace `parent`, inside `span`. The span should have an empty field
 /// `trace_id`, which is filled here.
 pub async fn scope<F: Future>(parent: TraceContext, span: Span, work: F) -> F::Output {
+    if span.is_disabled() {
+        // Nobody records it: the trace only lives in headers and events.
+        let own = TraceContext { span: rand::random(), ..parent };
+        return CURRENT.scope(own, work).await;
+    }
     span.record("trace_id", parent.trace_id());
     let context = opentelemetry::Context::new().with_remote_span_context(parent.remote());
     // Without an exporter there is nobody to tell; the trace then lives in logs and headers.
