@@ -60,6 +60,9 @@ fn many(from: u64, runs: u64) -> ExitCode {
             break;
         }
     }
-    println!("{runs} runs from seed {from} in {:.1} s, {failed} failed\n{all}", began.elapsed().as_secs_f64());
+    println!(
+        "{runs} runs from seed {from} in {:.1} s, {failed} failed\n{all}",
+        began.elapsed().as_secs_f64()
+    );
     if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
