@@ -136,6 +136,10 @@ impl WalletService for Fake {
         let entry = Entry { reference: "invoice/0198c5a0".to_owned(), ..Entry::default() };
         Ok(Response::new(ListMyEntriesResponse { entries: vec![entry; size], next_cursor: String::new() }))
     }
+
+    async fn transfer(&self, _: Request<TransferRequest>) -> Answer<TransferResponse> {
+        not_faked()
+    }
 }
 
 #[tonic::async_trait]

@@ -1,10 +1,10 @@
 //! From the newest snapshot and the rows behind it to the state after the last durable batch.
 
-use journal::{Chain, ChainBroken, Journal, JournalError};
+use journal::{Chain, ChainBroken, Journal, JournalError, Row};
 use wallet_domain::{Batch, Broken, CorruptBatch, CorruptSnapshot, PartitionState, decode_snapshot};
 
-/// Rows read at a time.
-const PAGE: u32 = 32;
+/// Rows read at a time: a few megabytes of full batches, on their way while those before are replayed.
+const PAGE: u32 = 8;
 
 /// A partition's state and the end of its chain.
 pub(crate) struct Recovered {
@@ -36,32 +36,46 @@ pub(crate) async fn recover<J: Journal>(journal: &J, partition: u16) -> Result<R
     Ok(recovered)
 }
 
-/// Replays what has been appended since. After an error the state is not to be used any more.
+/// Replays what has been appended since, reading the next rows meanwhile. After an error the state is
+/// not to be used any more.
 pub(crate) async fn catch_up<J: Journal>(
     journal: &J,
     partition: u16,
     recovered: &mut Recovered,
 ) -> Result<(), Failed> {
-    loop {
-        let rows = journal.read(partition, recovered.chain.sequence(), PAGE).await?;
-        if rows.is_empty() {
-            return Ok(());
-        }
+    let mut rows = journal.read(partition, recovered.chain.sequence(), PAGE).await?;
+    while let Some(last) = rows.last().map(|row| row.sequence) {
+        let (next, replayed) =
+            futures::join!(journal.read(partition, last, PAGE), async { recovered.replay(&rows) });
+        replayed?;
+        rows = next?;
+    }
+    Ok(())
+}
+
+impl Recovered {
+    fn replay(&mut self, rows: &[Row]) -> Result<(), Failed> {
         for row in rows {
-            recovered.chain.follow(&row)?;
-            recovered.state.apply(row.sequence, &Batch::from_payload(&row.payload)?)?;
-            recovered.replayed += 1;
+            self.chain.follow(row)?;
+            self.state.apply(row.sequence, &Batch::from_payload(&row.payload)?)?;
+            self.replayed += 1;
         }
-        tokio::task::yield_now().await;
+        Ok(())
     }
 }
 
 async fn from_snapshot<J: Journal>(journal: &J, partition: u16) -> Result<Recovered, Failed> {
-    let Some(snapshot) = journal.latest_snapshot(partition).await? else {
-        let (state, chain) = (PartitionState::default(), Chain::start(partition));
-        return Ok(Recovered { state, chain, replayed: 0 });
+    let nothing =
+        || Recovered { state: PartitionState::default(), chain: Chain::start(partition), replayed: 0 };
+    let Some(snapshot) = journal.latest_snapshot(partition).await? else { return Ok(nothing()) };
+    let state = match decode_snapshot(&snapshot.payload) {
+        Ok(state) => state,
+        Err(foreign) if foreign.is_foreign() => {
+            tracing::warn!(partition, %foreign, "the snapshot is another program's; the whole journal is read");
+            return Ok(nothing());
+        }
+        Err(corrupt) => return Err(corrupt.into()),
     };
-    let state = decode_snapshot(&snapshot.payload)?;
     let row = journal.read(partition, snapshot.sequence.saturating_sub(1), 1).await?;
     let belongs =
         row.first().is_some_and(|row| (row.sequence, row.hash) == (snapshot.sequence, snapshot.hash));
