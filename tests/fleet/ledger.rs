@@ -63,7 +63,10 @@ async fn nobody_is_given_anything(giver: &Customer) {
     giver.post_once(path, &key(), gift(nobody, "1")).await.refused(409, "recipient_unknown");
     let myself = user_id(giver).await;
     giver.post_once(path, &key(), gift(myself, "1")).await.refused(400, "invalid_input");
-    giver.post(path, gift(uuid::Uuid::now_v7().to_string(), "1")).await.refused(400, "idempotency_key_missing");
+    giver
+        .post(path, gift(uuid::Uuid::now_v7().to_string(), "1"))
+        .await
+        .refused(400, "idempotency_key_missing");
 }
 
 async fn the_statement_can_be_filtered(customer: &Customer) {
