@@ -1,4 +1,5 @@
-//! What limits, meters and reversals have to remember. None of it exists for tenants that use none.
+//! What limits, meters, transfers and reversals have to remember. None of it exists for tenants that use
+//! none; who has sent to whom is kept for ever, because a limit on new recipients may be set any day.
 
 use std::collections::HashMap;
 
