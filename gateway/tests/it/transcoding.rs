@@ -16,6 +16,7 @@ async fn a_read_reaches_the_service_as_its_caller_and_comes_back_as_json() {
     let balance = json!({
         "account_id": caller.user().unwrap().to_string(), "asset": fleet.tenant.to_string(),
         "posted": "9007199254740993", "held": "0", "available": "0", "position": "p-1",
+        "overdraft_limit": "0", "lots": [],
     });
     assert_eq!(answer.json(), json!({"balances": [balance]}));
 }

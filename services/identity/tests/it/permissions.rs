@@ -21,6 +21,7 @@ const TABLE: [(&str, &[&str]); 14] = [
     ("AuthService/GetJwks", &CALLERS),
     ("AuthService/RotateSigningKey", &["service"]),
     ("TenantService/ResolveTenant", &["service"]),
+    ("UserDirectoryService/LookUpUser", &["service"]),
     ("UserService/ListUsers", &["support", "admin", "owner", "service"]),
     ("UserService/SuspendUser", &["admin", "owner", "service"]),
     ("UserService/ActivateUser", &["admin", "owner", "service"]),
