@@ -69,10 +69,12 @@ impl Teller {
                 Err(rejection) => rejection,
             };
             match &rejection {
-                Rejection::OperationIdUnsettled { .. } => match self.settle(request, &command).await? {
-                    Ok(unseen_through) => command.unseen_through = unseen_through,
-                    Err(settled) => return Ok(settled),
-                },
+                Rejection::OperationIdUnsettled { through, .. } => {
+                    match self.settle(request, &command, *through).await? {
+                        Ok(unseen_through) => command.unseen_through = unseen_through,
+                        Err(settled) => return Ok(settled),
+                    }
+                }
                 missing => match missing_account(missing, may_open) {
                     Some(terms) => match self.open(request.clone(), terms).await? {
                         Ok(_) => {}
@@ -138,9 +140,10 @@ impl Teller {
         &self,
         request: &Request,
         command: &Command,
+        through: u64,
     ) -> fault::Result<Result<u64, Result<Done, Rejection>>> {
         let operation = command.operation;
-        Ok(match self.history.settle(request.tenant, operation).await? {
+        Ok(match self.history.settle(request.tenant, operation, through).await? {
             Err(complete) => Ok(complete),
             Ok(found) if found.operation.body == digest(command) => {
                 Err(Ok(Done { position: found.position, repeated: true, outcome: found.outcome() }))

@@ -31,6 +31,7 @@ pub const BUILT_IN: [BuiltIn; 4] = [
             "audit.*",
             "invoices.*",
             "ledger.*",
+            "meters.*",
             "payments.*",
             "roles.*",
             "token_bundles.*",
@@ -39,7 +40,14 @@ pub const BUILT_IN: [BuiltIn; 4] = [
     },
     BuiltIn {
         name: "support",
-        permissions: &["invoices.read", "ledger.read", "roles.read", "token_bundles.read", "users.read"],
+        permissions: &[
+            "invoices.read",
+            "ledger.read",
+            "meters.read",
+            "roles.read",
+            "token_bundles.read",
+            "users.read",
+        ],
     },
     BuiltIn { name: CUSTOMER, permissions: &[] },
 ];

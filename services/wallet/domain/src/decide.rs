@@ -65,7 +65,9 @@ pub(crate) fn decide(
     match state.operations.novelty(operation, command.unseen_through) {
         Novelty::New => {}
         Novelty::MayBeForgotten => return Err(Rejection::OperationIdExpired { operation }),
-        Novelty::LookItUp => return Err(Rejection::OperationIdUnsettled { operation }),
+        Novelty::LookItUp(through) => {
+            return Err(Rejection::OperationIdUnsettled { operation, through });
+        }
     }
     well_formed(&command.note)?;
     let at_ms = state.books(tenant).map_or(request.at_ms, |books| request.at_ms.max(books.last_ms));

@@ -288,6 +288,8 @@ pub enum Rejection {
     OperationIdUnsettled {
         /// The operation.
         operation: OperationId,
+        /// The batch through which the tables must be complete to know.
+        through: u64,
     },
     /// The operation id was used with another body.
     #[error("operation {operation} was posted with another body")]

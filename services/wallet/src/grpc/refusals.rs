@@ -84,7 +84,7 @@ fn with_facts(fault: Fault, rejection: Rejection) -> Fault {
         | Rejection::NotDivisible { operation }
         | Rejection::OperationIdReused { operation }
         | Rejection::OperationIdExpired { operation }
-        | Rejection::OperationIdUnsettled { operation } => fault.with_fact("operation_id", operation),
+        | Rejection::OperationIdUnsettled { operation, .. } => fault.with_fact("operation_id", operation),
         Rejection::LimitExceeded { account, rule, limit, used, needed } => fault
             .with_fact("account_id", account)
             .with_fact("rule", rule)

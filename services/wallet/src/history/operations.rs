@@ -88,16 +88,20 @@ impl History {
         found.map(position).transpose()
     }
 
-    /// Whether the tables know an operation; and up to which batch they are complete.
+    /// Whether the tables know an operation; if not, up to which batch they are complete: `through` at
+    /// least, which is waited for.
     ///
     /// # Errors
-    /// Faults of the database or the journal.
+    /// `position_not_reached`, or faults of the database or the journal.
     pub async fn settle(
         &self,
         tenant: TenantId,
         operation: OperationId,
+        through: u64,
     ) -> fault::Result<Result<Found, u64>> {
-        let complete = self.projected(self.ledger.partition_of(tenant)).await?;
+        let partition = self.ledger.partition_of(tenant);
+        self.reach_position(Position { partition, sequence: through }).await?;
+        let complete = self.projected(partition).await?;
         match self.tabled(tenant, operation).await? {
             Some(position) => self.recorded(position, operation).await.map(Ok),
             None => Ok(Err(complete)),

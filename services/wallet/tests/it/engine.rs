@@ -126,15 +126,15 @@ async fn the_next_owner_continues_where_a_dead_one_stopped() {
     let first = Process::serving(&journal, config.clone()).await;
     first.open_customers(3).await;
     let posts: Vec<_> =
-        (1..=3_000).map(|number| timed(a_post(number, issuance(), customer(1 + number % 3), 2))).collect();
-    for chunk in posts.chunks(50) {
+        (1..=60_000).map(|number| timed(a_post(number, issuance(), customer(1 + number % 3), 2))).collect();
+    for chunk in posts.chunks(1_000) {
         let outcomes = first.ledger.execute_all(a_request(), chunk.to_vec()).await.unwrap();
         assert!(outcomes.iter().all(Result::is_ok));
     }
     first.kill();
     let second = Process::serving(&journal, config).await;
-    assert_eq!(second.balance(issuance()).await, -6_000);
-    let repeated = second.ledger.execute_all(a_request(), posts[2_900..].to_vec()).await.unwrap();
+    assert_eq!(second.balance(issuance()).await, -120_000);
+    let repeated = second.ledger.execute_all(a_request(), posts[59_900..].to_vec()).await.unwrap();
     assert!(repeated.iter().all(|outcome| outcome.as_ref().unwrap().repeated));
     let forgotten = second.ledger.execute(a_request(), posts[0].clone()).await.unwrap();
     let expired = Rejection::OperationIdExpired { operation: posts[0].operation };

@@ -34,8 +34,8 @@ pub(crate) enum Novelty {
     New,
     /// Used so long ago that nobody knows.
     MayBeForgotten,
-    /// The tables know.
-    LookItUp,
+    /// The tables know, when they are complete through this batch.
+    LookItUp(u64),
 }
 
 /// All remembered operations of a partition.
@@ -69,7 +69,7 @@ impl Operations {
         match own_time_ms(operation.as_uuid().as_u64_pair()) {
             Some(time) if time <= self.recent.horizon_ms => Novelty::MayBeForgotten,
             Some(time) if time > self.timeless.early_ms => Novelty::New,
-            _ if self.timeless.horizon > unseen_through => Novelty::LookItUp,
+            _ if self.timeless.horizon > unseen_through => Novelty::LookItUp(self.timeless.horizon),
             _ => Novelty::New,
         }
     }
@@ -142,9 +142,13 @@ mod tests {
         assert_eq!(operations.surplus_pages(1), (0, 1));
         operations.forget((0, 1));
         assert!(operations.find(0, derived(3)).is_none());
-        assert_eq!(operations.novelty(derived(3), 6), Novelty::LookItUp);
+        assert_eq!(operations.novelty(derived(3), 6), Novelty::LookItUp(7));
         assert_eq!(operations.novelty(derived(3), 7), Novelty::New, "the caller has looked");
-        assert_eq!(operations.novelty(timed(9_000_000, 0), 0), Novelty::LookItUp, "it was ahead of its time");
+        assert_eq!(
+            operations.novelty(timed(9_000_000, 0), 0),
+            Novelty::LookItUp(7),
+            "it was ahead of its time"
+        );
     }
 
     #[test]
