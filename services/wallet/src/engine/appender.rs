@@ -5,10 +5,10 @@
 
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::Sender;
 use journal::{Journal, JournalError, Lease, Row};
 use tokio::sync::mpsc;
 
+use super::desk::Desk;
 use super::rounds::Append;
 use super::settling::{Next, Settling};
 use super::snapshots::Due;
@@ -23,26 +23,26 @@ pub(crate) enum Settled {
     Unknown,
 }
 
-/// Appends what the writer thread hands over, one after another, until the thread ends or an append
-/// cannot be settled.
+/// Appends what the writer hands over, one after another, until the writer ends or an append cannot be
+/// settled.
 pub(crate) async fn run<J: Journal>(
     journal: &J,
     lease: Lease,
     patience: Duration,
     mut appends: mpsc::Receiver<Append>,
-    settled: Sender<Settled>,
+    desk: &Desk,
     snapshots: mpsc::Sender<Due>,
     durable: impl Fn(u64),
 ) -> fault::Result<()> {
     while let Some(append) = appends.recv().await {
         let began = Instant::now();
         if let Err(error) = settle(journal, lease, &append.row, patience).await {
-            let _ = settled.send(Settled::Unknown); // a thread that has ended knows
+            desk.settled(Settled::Unknown);
             return Err(fault::Fault::unavailable("ledger_append_unsettled", error));
         }
         metrics::batch_appended(append.operations, append.row.payload.len(), began.elapsed());
-        let _ = settled.send(Settled::Durable);
         durable(append.row.sequence);
+        desk.settled(Settled::Durable);
         if let Some(state) = append.snapshot {
             // While one is being written the next is left out.
             let _ = snapshots.try_send(Due { hash: append.row.hash, state: *state });

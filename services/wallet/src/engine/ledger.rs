@@ -11,7 +11,8 @@ use runtime::Latch;
 use tokio::sync::{oneshot, watch};
 use wallet_domain::{AccountView, Answer, Command, OpenAccount, Outcome, PartitionState, Rejection, Request};
 
-use super::mailbox::{Mailbox, NotTaken};
+use super::desk::Desk;
+use super::mailbox::NotTaken;
 use super::packed::{PackedAnswer, PackedPosts};
 use super::placement::Placing;
 use super::rounds::Limits;
@@ -33,7 +34,7 @@ struct Inner {
 
 /// A partition as callers see it.
 pub(super) struct Partition {
-    pub(super) mailbox: ArcSwapOption<Mailbox>,
+    pub(super) desk: ArcSwapOption<Desk>,
     pub(super) owner: ArcSwapOption<Holder>,
     durable: watch::Sender<u64>,
     projected: watch::Sender<u64>,
@@ -79,7 +80,7 @@ impl Ledger {
         let owner = if config.owner.is_empty() { made_up() } else { config.owner.clone() };
         let holder = Holder { owner, address: config.address.clone() };
         let partition = |_| Partition {
-            mailbox: ArcSwapOption::empty(),
+            desk: ArcSwapOption::empty(),
             owner: ArcSwapOption::empty(),
             durable: watch::Sender::new(0),
             projected: watch::Sender::new(0),
@@ -209,26 +210,24 @@ impl Ledger {
     }
 
     async fn ask<T>(&self, partition: u16, work: impl FnOnce(Reply<T>) -> Work) -> fault::Result<T> {
-        let mailbox = self.mailbox(partition).await?;
         let (reply, answer) = oneshot::channel();
-        mailbox.put(work(reply)).map_err(not_taken)?;
-        drop(mailbox); // a held mailbox would keep the thread from ending
+        self.desk(partition).await?.put(work(reply)).map_err(not_taken)?;
         let decided: Decided<T> = answer.await.unwrap_or(Err(Lost::OutcomeUnknown));
         decided.map_err(lost)
     }
 
-    /// The way in. While this process takes the partition over or recovers it, callers wait a
+    /// Where work is decided. While this process takes the partition over or recovers it, callers wait a
     /// little; when another process serves it, they are told at once.
-    async fn mailbox(&self, partition: u16) -> fault::Result<Arc<Mailbox>> {
+    async fn desk(&self, partition: u16) -> fault::Result<Arc<Desk>> {
         let slot = self.slot(partition)?;
-        if let Some(mailbox) = slot.mailbox.load_full() {
-            return Ok(mailbox);
+        if let Some(desk) = slot.desk.load_full() {
+            return Ok(desk);
         }
         let mut changed = slot.changed.subscribe();
         let waiting = async {
             loop {
-                if let Some(mailbox) = slot.mailbox.load_full() {
-                    return Ok(mailbox);
+                if let Some(desk) = slot.desk.load_full() {
+                    return Ok(desk);
                 }
                 if slot.owner.load().is_some() || changed.changed().await.is_err() {
                     return Err(self.elsewhere(partition));
@@ -268,7 +267,7 @@ impl Ledger {
 
     fn say_whether_ready(&self) {
         if let Some(latch) = self.0.ready.get() {
-            let served = |slot: &Partition| slot.mailbox.load().is_some() || slot.owner.load().is_some();
+            let served = |slot: &Partition| slot.desk.load().is_some() || slot.owner.load().is_some();
             latch.set(self.0.partitions.iter().all(served));
         }
     }
@@ -276,7 +275,7 @@ impl Ledger {
     /// Whether every partition is served by this process.
     #[must_use]
     pub fn is_served(&self) -> bool {
-        self.0.partitions.iter().all(|slot| slot.mailbox.load().is_some())
+        self.0.partitions.iter().all(|slot| slot.desk.load().is_some())
     }
 
     /// The last batch of a partition that this process knows to be durable.
@@ -328,10 +327,10 @@ impl Ledger {
         }
     }
 
-    pub(crate) fn open(&self, partition: u16, mailbox: Mailbox) {
+    pub(crate) fn open(&self, partition: u16, desk: Arc<Desk>) {
         if let Ok(slot) = self.slot(partition) {
             slot.owner.store(None);
-            slot.mailbox.store(Some(Arc::new(mailbox)));
+            slot.desk.store(Some(desk));
             slot.changed.send_replace(());
         }
         self.say_whether_ready();
@@ -339,7 +338,7 @@ impl Ledger {
 
     pub(crate) fn close(&self, partition: u16) {
         if let Ok(slot) = self.slot(partition) {
-            slot.mailbox.store(None);
+            slot.desk.store(None);
         }
         self.say_whether_ready();
     }

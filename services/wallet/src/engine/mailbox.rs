@@ -1,24 +1,21 @@
 //! The way into a partition: bounded by the number of operations, never by waiting.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-
-use crossbeam_channel::{Receiver, Sender, unbounded};
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::work::Work;
 
-/// Where callers put work. The partition's thread ends when every sender is gone.
-#[derive(Clone)]
+/// Where callers put work and the partition's writer takes it from.
 pub(crate) struct Mailbox {
-    sender: Sender<Work>,
-    queued: Arc<AtomicUsize>,
+    waiting: Mutex<Waiting>,
     limit: usize,
 }
 
-/// Where the thread takes work from.
-pub(crate) struct Inbox {
-    pub(crate) receiver: Receiver<Work>,
-    queued: Arc<AtomicUsize>,
+#[derive(Default)]
+struct Waiting {
+    works: VecDeque<Work>,
+    operations: usize,
+    is_closed: bool,
 }
 
 /// Why work was not taken.
@@ -26,33 +23,75 @@ pub(crate) struct Inbox {
 pub(crate) enum NotTaken {
     /// Too much waits already.
     Overloaded,
-    /// The thread has ended.
+    /// The partition is not served here any more.
     Closed,
 }
 
-/// A mailbox in which at most `limit` operations wait.
-pub(crate) fn mailbox(limit: usize) -> (Mailbox, Inbox) {
-    let (sender, receiver) = unbounded();
-    let queued = Arc::new(AtomicUsize::new(0));
-    (Mailbox { sender, queued: Arc::clone(&queued), limit }, Inbox { receiver, queued })
+/// What was found in the mailbox.
+#[derive(Debug)]
+pub(crate) enum Found {
+    Work(Work),
+    Nothing,
+    /// Nothing, and nothing will come.
+    Closed,
 }
 
 impl Mailbox {
+    /// A mailbox in which at most `limit` operations wait.
+    pub(crate) fn new(limit: usize) -> Self {
+        Self { waiting: Mutex::default(), limit }
+    }
+
+    /// Larger work than the limit is taken when nothing else waits.
     pub(crate) fn put(&self, work: Work) -> Result<(), NotTaken> {
-        let weight = work.weight();
-        let before = self.queued.fetch_add(weight, Ordering::Relaxed);
-        if before > 0 && before.saturating_add(weight) > self.limit {
-            self.queued.fetch_sub(weight, Ordering::Relaxed);
+        let mut waiting = self.waiting();
+        if waiting.is_closed {
+            return Err(NotTaken::Closed);
+        }
+        let operations = waiting.operations.saturating_add(work.weight());
+        if waiting.operations > 0 && operations > self.limit {
             return Err(NotTaken::Overloaded);
         }
-        self.sender.send(work).map_err(|_| NotTaken::Closed)
+        waiting.operations = operations;
+        waiting.works.push_back(work);
+        Ok(())
     }
-}
 
-impl Inbox {
-    /// Work was taken out.
-    pub(crate) fn taken(&self, weight: usize) {
-        self.queued.fetch_sub(weight, Ordering::Relaxed);
+    pub(crate) fn take(&self) -> Found {
+        let mut waiting = self.waiting();
+        match waiting.works.pop_front() {
+            Some(work) => {
+                waiting.operations = waiting.operations.saturating_sub(work.weight());
+                Found::Work(work)
+            }
+            None if waiting.is_closed => Found::Closed,
+            None => Found::Nothing,
+        }
+    }
+
+    /// How many operations wait.
+    pub(crate) fn operations(&self) -> usize {
+        self.waiting().operations
+    }
+
+    /// From now on nothing is taken in.
+    pub(crate) fn close(&self) {
+        self.waiting().is_closed = true;
+    }
+
+    /// Closes it and throws away what waits; who waits for an answer learns that there is none.
+    pub(crate) fn discard(&self) {
+        let discarded = {
+            let mut waiting = self.waiting();
+            waiting.is_closed = true;
+            waiting.operations = 0;
+            std::mem::take(&mut waiting.works)
+        };
+        drop(discarded);
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -69,18 +108,31 @@ mod tests {
 
     #[test]
     fn what_is_too_much_is_refused_until_something_is_taken() {
-        let (mailbox, inbox) = mailbox(2);
+        let mailbox = Mailbox::new(2);
         assert_eq!([mailbox.put(a_read()), mailbox.put(a_read())], [Ok(()), Ok(())]);
         assert_eq!(mailbox.put(a_read()), Err(NotTaken::Overloaded));
-        let work = inbox.receiver.recv().unwrap();
-        inbox.taken(work.weight());
+        assert!(matches!(mailbox.take(), Found::Work(_)));
         assert_eq!(mailbox.put(a_read()), Ok(()));
     }
 
     #[test]
-    fn a_closed_partition_takes_nothing() {
-        let (mailbox, inbox) = mailbox(2);
-        drop(inbox);
+    fn a_closed_mailbox_takes_nothing_and_gives_what_it_has() {
+        let mailbox = Mailbox::new(2);
+        assert_eq!(mailbox.put(a_read()), Ok(()));
+        mailbox.close();
         assert_eq!(mailbox.put(a_read()), Err(NotTaken::Closed));
+        assert!(matches!(mailbox.take(), Found::Work(_)));
+        assert!(matches!(mailbox.take(), Found::Closed));
+    }
+
+    #[test]
+    fn who_waits_in_a_discarded_mailbox_learns_it() {
+        let mailbox = Mailbox::new(2);
+        let (reply, mut answer) = tokio::sync::oneshot::channel();
+        mailbox.put(Work::Read(Box::new(Reading { look: PartitionState::sequence, reply }))).unwrap();
+        mailbox.discard();
+        assert!(
+            answer.try_recv().is_err_and(|error| error == tokio::sync::oneshot::error::TryRecvError::Closed)
+        );
     }
 }

@@ -3,27 +3,31 @@
 //! While another process owns it, this one stands by. When it is named the heir it recovers ahead of
 //! time and follows the journal, so that what remains between the two owners is a few batches.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use fault::Fault;
-use journal::{Chain, Claim, Holder, Journal, Lease};
+use journal::{Claim, Holder, Journal, Lease};
 use runtime::Drain;
-use tokio::sync::mpsc;
-use wallet_domain::{PartitionState, Writer};
+use tokio::sync::{mpsc, oneshot};
+use wallet_domain::Writer;
 
-use super::appender;
+use super::appender::{self, Settled};
+use super::desk::Desk;
 use super::lease::{self, Validity};
 use super::ledger::Ledger;
-use super::mailbox::mailbox;
+use super::mailbox::Mailbox;
 use super::recovery::{Failed, Recovered, catch_up, recover};
 use super::rounds::{Append, Rounds};
 use super::snapshots;
-use super::writer::{Ended, WriterThread};
+use super::writer::{Ended, PartitionWriter};
 use crate::metrics;
 
 /// How long calls that are under way may still reach a partition whose process drains.
 const LINGER: Duration = Duration::from_millis(300);
 const PAUSE_MAX: Duration = Duration::from_secs(2);
+/// How often what expires is looked at.
+const LOOK: Duration = Duration::from_millis(200);
 /// How often a partition that is between two owners is looked at.
 const HANDOVER_POLL: Duration = Duration::from_millis(20);
 
@@ -155,77 +159,94 @@ async fn serve<J: Journal>(
         milliseconds = began.elapsed().as_millis(),
         "the partition is served here"
     );
-    let (state, chain) = (recovered.state, recovered.chain);
-    let parts = start(ledger, lease, validity, state, chain)?;
     ledger.note_durable(lease.partition, sequence);
-    let durable = |sequence| ledger.note_durable(lease.partition, sequence);
-    let patience = ledger.config().append_patience();
-    let (to_snapshots, due) = mpsc::channel(1);
-    let appending =
-        appender::run(journal, lease, patience, parts.appends, parts.settled, to_snapshots, durable);
-    let saving = async {
-        snapshots::run(journal, lease, due).await;
-        std::future::pending::<()>().await;
-    };
-    let closing = async {
-        tokio::select! {
-            () = drain.cancelled() => tokio::time::sleep(LINGER).await,
-            () = ledger.told_to_leave(lease.partition) => {}
-        }
-        ledger.close(lease.partition);
-        std::future::pending::<()>().await;
-    };
+    let (tended, appends, ended) = sit_down(ledger, lease, validity, recovered);
+    ledger.open(lease.partition, Arc::clone(&tended.0));
     tokio::select! {
-        appended = appending => appended?,
-        () = closing => {}
-        () = saving => {}
+        appended = append(ledger, journal, lease, appends, &tended.0) => appended?,
+        () = tend(ledger, lease.partition, &tended.0, drain) => {}
     }
     ledger.close(lease.partition);
-    ended(parts.ended.await)
+    outcome(ended.await)
 }
 
-/// What the appender needs of a running writer thread.
-struct Parts {
-    appends: mpsc::Receiver<Append>,
-    settled: crossbeam_channel::Sender<appender::Settled>,
-    ended: tokio::sync::oneshot::Receiver<Result<(), Ended>>,
+/// A desk that somebody appends for. When nobody does any more, what it waits for stays unknown.
+struct Tended(Arc<Desk>);
+
+impl Drop for Tended {
+    fn drop(&mut self) {
+        self.0.close();
+        self.0.settled(Settled::Unknown);
+    }
 }
 
-fn start(
+type Outcome = oneshot::Receiver<Result<(), Ended>>;
+
+fn sit_down(
     ledger: &Ledger,
     lease: Lease,
     validity: &Validity,
-    state: PartitionState,
-    chain: Chain,
-) -> fault::Result<Parts> {
+    recovered: Recovered,
+) -> (Tended, mpsc::Receiver<Append>, Outcome) {
     let config = ledger.config();
-    let (mailbox, inbox) = mailbox(config.queued_operations_max);
     let (to_appender, appends) = mpsc::channel(1);
-    let (settled, from_appender) = crossbeam_channel::unbounded();
-    let writer = Writer::new(state, config.remembered_operations);
-    let thread = WriterThread {
-        rounds: Rounds::new(writer, chain, lease.epoch, ledger.limits()),
-        inbox,
+    let writer = Writer::new(recovered.state, config.remembered_operations);
+    let (desk, ended) = Desk::new(PartitionWriter {
+        rounds: Rounds::new(writer, recovered.chain, lease.epoch, ledger.limits()),
+        mailbox: Arc::new(Mailbox::new(config.queued_operations_max)),
         appends: to_appender,
-        settled: from_appender,
         validity: validity.clone(),
         clock: ledger.clock(),
-    };
-    let (say_ended, ended) = tokio::sync::oneshot::channel();
-    std::thread::Builder::new()
-        .name(format!("ledger-{}", lease.partition))
-        .spawn(move || drop(say_ended.send(thread.run())))
-        .map_err(Fault::internal)?;
-    ledger.open(lease.partition, mailbox);
-    Ok(Parts { appends, settled, ended })
+    });
+    (Tended(Arc::new(desk)), appends, ended)
 }
 
-fn ended(outcome: Result<Result<(), Ended>, tokio::sync::oneshot::error::RecvError>) -> fault::Result<()> {
-    match outcome {
+/// Appends, and saves snapshots beside it, until the writer ends.
+async fn append<J: Journal>(
+    ledger: &Ledger,
+    journal: &J,
+    lease: Lease,
+    appends: mpsc::Receiver<Append>,
+    desk: &Desk,
+) -> fault::Result<()> {
+    let (to_snapshots, due) = mpsc::channel(1);
+    let durable = |sequence| ledger.note_durable(lease.partition, sequence);
+    let patience = ledger.config().append_patience();
+    tokio::select! {
+        appended = appender::run(journal, lease, patience, appends, desk, to_snapshots, durable) => appended,
+        never = async {
+            snapshots::run(journal, lease, due).await;
+            std::future::pending().await
+        } => never,
+    }
+}
+
+/// Lets time pass at the desk, and closes it when the partition shall be given up.
+async fn tend(ledger: &Ledger, partition: u16, desk: &Desk, drain: &Drain) {
+    let told = async {
+        tokio::select! {
+            () = drain.cancelled() => tokio::time::sleep(LINGER).await,
+            () = ledger.told_to_leave(partition) => {}
+        }
+        ledger.close(partition);
+        desk.close();
+        std::future::pending::<()>().await;
+    };
+    let passing = async {
+        loop {
+            tokio::time::sleep(LOOK).await;
+            desk.time_passed();
+        }
+    };
+    tokio::join!(told, passing);
+}
+
+fn outcome(ended: Result<Result<(), Ended>, oneshot::error::RecvError>) -> fault::Result<()> {
+    match ended {
         Ok(Ok(())) => Ok(()),
         Ok(Err(Ended::Unsettled)) => Err(Fault::unavailable("ledger_append_unsettled", Ended::Unsettled)),
-        Ok(Err(broken @ Ended::Broken(_))) => Err(Fault::internal(broken)),
-        Err(_) => Err(Fault::internal("the writer thread panicked")),
+        Ok(Err(broken)) => Err(Fault::internal(broken)),
+        Err(_) => Err(Fault::internal("the desk is gone")),
     }
 }
 

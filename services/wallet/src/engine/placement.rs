@@ -41,7 +41,7 @@ impl Ledger {
     /// Who serves a partition now.
     pub(crate) fn served(&self, partition: u16) -> Served {
         let Ok(slot) = self.slot(partition) else { return Served::Nobody };
-        if slot.mailbox.load().is_some() {
+        if slot.desk.load().is_some() {
             return Served::Here;
         }
         slot.owner.load_full().map_or(Served::Nobody, Served::Elsewhere)

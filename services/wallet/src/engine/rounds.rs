@@ -1,5 +1,5 @@
-//! The rounds of a partition, without threads or time: what the writer thread does, as a machine that
-//! is told what happened and says what to do. The thread drives it, and so does the simulation.
+//! The rounds of a partition, without threads or time: what its writer does, as a machine that is told
+//! what happened and says what to do. The desk drives it, and so does the simulation.
 //!
 //! There are two rounds: the one whose batch is being appended and the one being filled. A round's
 //! answers (results, refusals and reads alike) rest on everything decided before them, so they go out
@@ -129,9 +129,19 @@ impl Rounds {
         Launch::Append(Append { row, operations, snapshot: self.due_snapshot() })
     }
 
+    /// Whether the next launch has `many` operations to seal, or a snapshot to take.
+    pub(crate) fn is_much_to_launch(&self, many: usize) -> bool {
+        self.next.weight >= many || self.is_snapshot_due(1)
+    }
+
+    /// Whether a snapshot is due after so many more batches.
+    const fn is_snapshot_due(&self, more: u64) -> bool {
+        self.operations >= self.limits.snapshot_operations
+            || self.batches.saturating_add(more) >= self.limits.snapshot_batches
+    }
+
     fn due_snapshot(&mut self) -> Option<Box<PartitionState>> {
-        let is_due = self.operations >= self.limits.snapshot_operations
-            || self.batches >= self.limits.snapshot_batches;
+        let is_due = self.is_snapshot_due(0);
         if is_due {
             (self.operations, self.batches) = (0, 0);
         }

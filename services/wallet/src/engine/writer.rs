@@ -1,31 +1,38 @@
-//! The thread that owns a partition's state: drives its [`Rounds`]. Nothing here waits except for the
-//! next piece of work, the end of the append, or the next look at what expires.
+//! Who owns a partition's state: drives its [`Rounds`]. Nothing here waits: it takes what is there and
+//! says how far it came.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use crossbeam_channel::{Receiver, select, tick};
 use kernel::Clock;
 use tokio::sync::mpsc;
 use wallet_domain::{Broken, Origin, Request};
 
 use super::Validity;
 use super::appender::Settled;
-use super::mailbox::Inbox;
+use super::mailbox::{Found, Mailbox};
 use super::rounds::{Append, Launch, Rounds};
-use super::work::{Lost, Work};
-
-/// How often what expires is looked at.
-const LOOK: Duration = Duration::from_millis(200);
+use super::work::Lost;
 
 /// The owner of one partition's state.
-pub(crate) struct WriterThread {
+pub(crate) struct PartitionWriter {
     pub(crate) rounds: Rounds,
-    pub(crate) inbox: Inbox,
+    pub(crate) mailbox: Arc<Mailbox>,
+    /// Has room for the one batch that may be on its way.
     pub(crate) appends: mpsc::Sender<Append>,
-    pub(crate) settled: Receiver<Settled>,
     pub(crate) validity: Validity,
     pub(crate) clock: Arc<dyn Clock>,
+}
+
+/// How the filling of a round ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Filled {
+    /// The round takes no more.
+    Full,
+    /// Nothing waits.
+    Drained,
+    /// Nothing waits and nothing will come.
+    Closed,
 }
 
 /// What became of the round that was filled.
@@ -38,39 +45,61 @@ pub(crate) enum Launched {
     Append(Append),
 }
 
-/// Why the thread ended before its mailbox closed.
+/// How far the work has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Rest {
+    /// Until the append ends, nothing more can be taken.
+    Full,
+    /// Nothing waits.
+    Idle,
+    /// Everything is answered, and nothing will come.
+    Over,
+}
+
+/// Why a partition ended before its mailbox was closed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Ended {
     #[error("an append could not be settled")]
     Unsettled,
     #[error("the ledger's state is broken")]
     Broken(#[from] Broken),
+    #[error("the writer panicked")]
+    Panicked,
 }
 
-impl WriterThread {
-    /// Works until the mailbox is closed and everything in it is answered.
-    pub(crate) fn run(mut self) -> Result<(), Ended> {
-        let looks = tick(LOOK);
-        let ended = self.work(&looks);
-        self.rounds.abandon();
-        ended
-    }
-
-    fn work<T>(&mut self, looks: &Receiver<T>) -> Result<(), Ended> {
+impl PartitionWriter {
+    /// Decides what waits, and sends it on its way, as far as that is possible now.
+    pub(crate) fn work(&mut self) -> Result<Rest, Ended> {
         loop {
-            if looks.try_recv().is_ok() {
-                self.expire()?;
-            }
-            let closed = self.fill()?;
+            let filled = self.fill()?;
             match self.launch(Instant::now) {
                 Launched::Append(append) => {
-                    self.appends.blocking_send(append).map_err(|_| Ended::Unsettled)?;
+                    self.appends.try_send(append).map_err(|_| Ended::Unsettled)?;
                 }
                 Launched::Answered => {}
-                Launched::Nothing if closed && !self.rounds.is_in_flight() => return Ok(()),
-                Launched::Nothing => self.wait(closed, looks)?,
+                Launched::Nothing => return Ok(self.rest(filled)),
             }
         }
+    }
+
+    fn rest(&self, filled: Filled) -> Rest {
+        match filled {
+            Filled::Full => Rest::Full,
+            Filled::Closed if !self.rounds.is_in_flight() => Rest::Over,
+            Filled::Closed | Filled::Drained => Rest::Idle,
+        }
+    }
+
+    /// Takes what has arrived, while there is room.
+    pub(crate) fn fill(&mut self) -> Result<Filled, Ended> {
+        while !self.rounds.is_full() {
+            match self.mailbox.take() {
+                Found::Work(work) => self.rounds.decide(work, self.clock.wall().as_millisecond())?,
+                Found::Nothing => return Ok(Filled::Drained),
+                Found::Closed => return Ok(Filled::Closed),
+            }
+        }
+        Ok(Filled::Full)
     }
 
     /// Sends the round that was filled on its way. What decided no facts is answered here, if the
@@ -83,38 +112,6 @@ impl WriterThread {
             Launch::Nothing => return Launched::Nothing,
         }
         Launched::Answered
-    }
-
-    /// Takes what has arrived, while there is room. Answers whether nothing can arrive any more.
-    pub(crate) fn fill(&mut self) -> Result<bool, Ended> {
-        while !self.rounds.is_full() {
-            match self.inbox.receiver.try_recv() {
-                Ok(work) => self.decide(work)?,
-                Err(error) => return Ok(error.is_disconnected()),
-            }
-        }
-        Ok(false)
-    }
-
-    /// Sleeps until the append ends, something may expire or, if there is room, work arrives.
-    fn wait<T>(&mut self, closed: bool, looks: &Receiver<T>) -> Result<(), Ended> {
-        if self.rounds.is_full() || closed {
-            let outcome = self.settled.recv().unwrap_or(Settled::Unknown);
-            return self.settle(outcome);
-        }
-        select! {
-            recv(self.settled) -> outcome => self.settle(outcome.unwrap_or(Settled::Unknown)),
-            recv(looks) -> _ => self.expire(),
-            recv(self.inbox.receiver) -> work => match work {
-                Ok(work) => self.decide(work),
-                Err(_) => Ok(()), // closed: seen again when filling
-            },
-        }
-    }
-
-    fn decide(&mut self, work: Work) -> Result<(), Ended> {
-        self.inbox.taken(work.weight());
-        Ok(self.rounds.decide(work, self.clock.wall().as_millisecond())?)
     }
 
     /// The append has ended.
@@ -139,5 +136,11 @@ impl WriterThread {
             }
         }
         Ok(())
+    }
+
+    /// Gives up: nothing that was decided and is not answered counts.
+    pub(crate) fn abandon(self) {
+        self.rounds.abandon();
+        self.mailbox.discard();
     }
 }

@@ -1,4 +1,4 @@
-//! An ownership, taken apart into steps: the real writer thread's own functions, and around them what
+//! An ownership, taken apart into steps: the real writer's own functions, and around them what
 //! the tasks of `partition.rs` do (keep the lease, settle appends, save snapshots), each a step of its
 //! own, so that anything may happen between any two of them.
 
@@ -15,11 +15,11 @@ use super::disk::SimJournal;
 use super::process::SimClock;
 use crate::engine::appender::Settled;
 use crate::engine::lease::Validity;
-use crate::engine::mailbox::{Mailbox, mailbox};
+use crate::engine::mailbox::Mailbox;
 use crate::engine::recovery::Recovered;
 use crate::engine::rounds::{Append, Limits, Rounds};
 use crate::engine::settling::{Next, Settling};
-use crate::engine::writer::{Ended, Launched, WriterThread};
+use crate::engine::writer::{Ended, Filled, Launched, PartitionWriter};
 
 /// How long a lease lasts.
 pub(super) const TTL: Duration = Duration::from_millis(300);
@@ -80,11 +80,11 @@ struct Flight {
     stage: Stage,
 }
 
-/// The tasks beside the thread; they end together.
+/// The tasks beside the writer; they end together.
 struct Tasks {
     keeper: Keeper,
     flight: Option<Flight>,
-    settled: crossbeam_channel::Sender<Settled>,
+    settled: Option<Settled>,
     saving: Option<Pending<Result<(), JournalError>>>,
 }
 
@@ -92,16 +92,16 @@ struct Tasks {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Goes {
     On,
-    /// The thread has ended by itself, everything is answered.
+    /// The writer has ended by itself, everything is answered.
     Finished,
-    /// Its tasks have ended; the thread may not know yet.
+    /// Its tasks have ended; the writer may not know yet.
     Lost,
 }
 
 /// A partition that is served.
 pub(super) struct Owner {
     /// None when it has ended.
-    thread: Option<WriterThread>,
+    writer: Option<PartitionWriter>,
     tasks: Option<Tasks>,
     closed: bool,
     pub(super) broken: Option<String>,
@@ -113,28 +113,26 @@ impl Owner {
         recovered: Recovered,
         (batch, snapshot_batches): (usize, u64),
         clock: Arc<SimClock>,
-    ) -> (Self, Mailbox) {
-        let (mailbox, inbox) = mailbox(10_000);
-        let (settled, from_appender) = crossbeam_channel::unbounded();
+    ) -> (Self, Arc<Mailbox>) {
+        let mailbox = Arc::new(Mailbox::new(10_000));
         let limits = Limits { batch_operations: batch, snapshot_operations: 1_000, snapshot_batches };
-        let writer = Writer::new(recovered.state, 1_000_000);
-        let thread = WriterThread {
-            rounds: Rounds::new(writer, recovered.chain, keeper.lease.epoch, limits),
-            inbox,
+        let state = Writer::new(recovered.state, 1_000_000);
+        let writer = PartitionWriter {
+            rounds: Rounds::new(state, recovered.chain, keeper.lease.epoch, limits),
+            mailbox: Arc::clone(&mailbox),
             appends: tokio::sync::mpsc::channel(1).0,
-            settled: from_appender,
             validity: keeper.validity.clone(),
             clock,
         };
-        let tasks = Tasks { keeper, flight: None, settled, saving: None };
-        (Self { thread: Some(thread), tasks: Some(tasks), closed: false, broken: None }, mailbox)
+        let tasks = Tasks { keeper, flight: None, settled: None, saving: None };
+        (Self { writer: Some(writer), tasks: Some(tasks), closed: false, broken: None }, mailbox)
     }
 
     pub(super) const fn has_ended(&self) -> bool {
-        self.thread.is_none()
+        self.writer.is_none()
     }
 
-    /// Drops the tasks, as the end of `serve` does; the thread learns of it later.
+    /// Drops the tasks, as the end of `serve` does; the writer learns of it later.
     pub(super) fn detach(&mut self) -> Option<Lease> {
         self.tasks.take().map(|tasks| tasks.keeper.lease)
     }
@@ -148,7 +146,7 @@ impl Owner {
                 self.save();
                 Goes::On
             }
-            part => self.step_thread(part, journal, now),
+            part => self.step_writer(part, journal, now),
         }
     }
 
@@ -165,11 +163,11 @@ impl Owner {
         }
     }
 
-    fn step_thread(&mut self, part: usize, journal: &SimJournal, now: Instant) -> Goes {
-        let Some(thread) = &mut self.thread else { return Goes::On };
+    fn step_writer(&mut self, part: usize, journal: &SimJournal, now: Instant) -> Goes {
+        let Some(writer) = &mut self.writer else { return Goes::On };
         let done = match part {
-            4 => thread.fill().map(|closed| self.closed = closed),
-            5 => match thread.launch(|| now) {
+            4 => writer.fill().map(|filled| self.closed = filled == Filled::Closed),
+            5 => match writer.launch(|| now) {
                 Launched::Append(append) => match &mut self.tasks {
                     Some(tasks) => {
                         tasks.flight = Some(Flight::begun(append, journal, tasks.keeper.lease, now));
@@ -178,15 +176,14 @@ impl Owner {
                     None => Err(Ended::Unsettled),
                 },
                 Launched::Answered => Ok(()),
-                Launched::Nothing if self.closed && !thread.rounds.is_in_flight() => return self.finish(),
+                Launched::Nothing if self.closed && !writer.rounds.is_in_flight() => return self.finish(),
                 Launched::Nothing => Ok(()),
             },
-            6 => match thread.settled.try_recv() {
-                Ok(outcome) => thread.settle(outcome),
-                Err(crossbeam_channel::TryRecvError::Disconnected) => thread.settle(Settled::Unknown),
-                Err(crossbeam_channel::TryRecvError::Empty) => Ok(()),
+            6 => match &mut self.tasks {
+                Some(tasks) => tasks.settled.take().map_or(Ok(()), |outcome| writer.settle(outcome)),
+                None => writer.settle(Settled::Unknown),
             },
-            _ => thread.expire(),
+            _ => writer.expire(),
         };
         if let Err(ended) = done {
             if let Ended::Broken(broken) = &ended {
@@ -198,8 +195,8 @@ impl Owner {
     }
 
     fn finish(&mut self) -> Goes {
-        if let Some(thread) = self.thread.take() {
-            thread.rounds.abandon();
+        if let Some(writer) = self.writer.take() {
+            writer.abandon();
         }
         Goes::Finished
     }
@@ -210,7 +207,7 @@ impl Owner {
         match flight.step(journal, tasks.keeper.lease, now) {
             None => tasks.flight = Some(flight),
             Some(Ok(())) => {
-                let _ = tasks.settled.send(Settled::Durable);
+                tasks.settled = Some(Settled::Durable);
                 if let (Some(state), None) = (flight.append.snapshot, &tasks.saving) {
                     let (sequence, hash) = (state.sequence(), flight.append.row.hash);
                     let snapshot = Snapshot { sequence, hash, payload: encode_snapshot(&state) };
@@ -220,7 +217,7 @@ impl Owner {
                 }
             }
             Some(Err(_)) => {
-                let _ = tasks.settled.send(Settled::Unknown);
+                tasks.settled = Some(Settled::Unknown);
                 return Goes::Lost;
             }
         }

@@ -51,9 +51,9 @@ pub(super) struct Process {
     /// By how much its clock is ahead.
     pub(super) ahead_ms: i64,
     pub(super) paused_until: Instant,
-    pub(super) mailbox: Option<Mailbox>,
+    pub(super) mailbox: Option<Arc<Mailbox>>,
     life: Life,
-    /// Threads whose ownership is over and that may not know.
+    /// Writers whose ownership is over and that may not know.
     stale: Vec<Owner>,
     prepared: Option<Recovered>,
     sizes: (usize, u64),
@@ -101,7 +101,9 @@ impl Process {
 
     /// Takes nothing more, finishes what it has, gives the lease back.
     pub(super) fn leave(&mut self) {
-        self.mailbox = None;
+        if let Some(mailbox) = self.mailbox.take() {
+            mailbox.close();
+        }
     }
 
     pub(super) fn step(&mut self, now: Instant, now_ms: i64, dice: &mut Dice) {
@@ -212,7 +214,7 @@ impl Process {
         if goes == Goes::On && !owner.has_ended() {
             return Life::Serving(owner);
         }
-        self.mailbox = None;
+        self.leave();
         self.said.push(format!("serves no more: {goes:?}"));
         let lease = owner.detach();
         if !owner.has_ended() {
