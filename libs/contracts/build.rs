@@ -17,7 +17,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let target = PathBuf::from(std::env::var("OUT_DIR")?);
     std::fs::write(target.join("descriptors.binpb"), &descriptors)?;
     let set = prost_types_set(&descriptors)?;
-    tonic_prost_build::configure().include_file("vbwd.rs").compile_fds(set)?;
+    tonic_prost_build::configure()
+        .codec_path("crate::codec::FrugalCodec")
+        .include_file("vbwd.rs")
+        .compile_fds(set)?;
     Ok(())
 }
 

@@ -5,6 +5,7 @@
 //! every rpc with its route, access, rate class and idempotency ([`methods`]). The gateway builds
 //! its routes from that table and the services check access with it; nobody writes either by hand.
 
+mod codec;
 mod methods;
 
 use std::sync::LazyLock;

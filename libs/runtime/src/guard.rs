@@ -122,10 +122,35 @@ where
         Ok(Err(never)) => match never {},
         Err(panic) => refusal(Fault::internal(panic_text(&*panic))),
     };
-    let code = response.headers().get("grpc-status").and_then(|value| value.to_str().ok()).unwrap_or("0");
-    metrics::histogram!("vbwd_rpc_seconds", "rpc" => rpc, "grpc_code" => code.to_owned())
-        .record(started.elapsed().as_secs_f64());
+    timings::of(rpc, response.headers().get(Status::GRPC_STATUS)).record(started.elapsed().as_secs_f64());
     Ok(response)
+}
+
+/// The histogram `vbwd_rpc_seconds`, found once for every rpc and outcome.
+mod timings {
+    use std::collections::HashMap;
+    use std::sync::{LazyLock, OnceLock};
+
+    use http::HeaderValue;
+    use metrics::{Histogram, histogram};
+
+    /// gRPC has the codes 0 to 16.
+    const CODES: usize = 17;
+    const UNKNOWN: usize = 2;
+
+    type Outcomes = [OnceLock<Histogram>; CODES];
+
+    static TIMINGS: LazyLock<HashMap<&'static str, Outcomes>> = LazyLock::new(|| {
+        contracts::methods().iter().map(|method| (method.path.as_str(), Outcomes::default())).collect()
+    });
+
+    pub(super) fn of(rpc: &'static str, code: Option<&HeaderValue>) -> Histogram {
+        let code = code.map_or(Some(0), |code| code.to_str().ok()?.parse().ok());
+        let code = code.filter(|code| *code < CODES).unwrap_or(UNKNOWN);
+        let find = || histogram!("vbwd_rpc_seconds", "rpc" => rpc, "grpc_code" => code.to_string());
+        let known = TIMINGS.get(rpc).and_then(|outcomes| outcomes.get(code));
+        known.map_or_else(find, |known| known.get_or_init(find).clone())
+    }
 }
 
 fn refusal(fault: Fault) -> HttpResponse {

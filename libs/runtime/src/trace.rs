@@ -100,8 +100,8 @@ pub fn current() -> Option<TraceContext> {
 
 impl fmt::Display for TraceContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (trace, span) = (TraceId::from_bytes(self.trace), SpanId::from_bytes(self.span));
-        write!(f, "00-{trace}-{span}-{:02x}", self.flags)
+        let (trace, span) = (u128::from_be_bytes(self.trace), u64::from_be_bytes(self.span));
+        write!(f, "00-{trace:032x}-{span:016x}-{:02x}", self.flags)
     }
 }
 

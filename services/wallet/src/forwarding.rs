@@ -55,7 +55,9 @@ const PASSING: [&str; 3] = ["ledger_not_served_here", "ledger_lease_uncertain", 
 
 /// Makes services that answer for every partition.
 #[derive(Clone)]
-pub(crate) struct Forwarding {
+pub(crate) struct Forwarding(Arc<Inner>);
+
+struct Inner {
     ledger: Ledger,
     owners: Owners,
     me: HeaderValue,
@@ -65,14 +67,14 @@ pub(crate) struct Forwarding {
 #[derive(Clone)]
 pub(crate) struct Forwarded<S> {
     inner: S,
-    forwarding: Forwarding,
+    forwarding: Arc<Inner>,
 }
 
 impl Forwarding {
     pub(crate) fn new(ledger: Ledger) -> Self {
         let me = HeaderValue::from_str(&ledger.holder().owner);
         let me = me.unwrap_or_else(|_| HeaderValue::from_static("replica"));
-        Self { ledger, owners: Owners::default(), me }
+        Self(Arc::new(Inner { ledger, owners: Owners::default(), me }))
     }
 }
 
@@ -80,7 +82,7 @@ impl<S> tower::Layer<S> for Forwarding {
     type Service = Forwarded<S>;
 
     fn layer(&self, inner: S) -> Forwarded<S> {
-        Forwarded { inner, forwarding: self.clone() }
+        Forwarded { inner, forwarding: Arc::clone(&self.0) }
     }
 }
 
@@ -102,7 +104,7 @@ where
     }
 
     fn call(&mut self, request: HttpRequest) -> Self::Future {
-        let (inner, forwarding) = (self.inner.clone(), self.forwarding.clone());
+        let (inner, forwarding) = (self.inner.clone(), Arc::clone(&self.forwarding));
         let caller = request.extensions().get::<Arc<Caller>>();
         let partition = caller.map(|caller| forwarding.ledger.partition_of(caller.tenant));
         match partition {
@@ -114,7 +116,7 @@ where
     }
 }
 
-impl Forwarding {
+impl Inner {
     async fn answer<S>(&self, inner: S, partition: u16, request: HttpRequest) -> HttpResponse
     where
         S: tower::Service<HttpRequest, Response = HttpResponse, Error = Infallible> + Clone,

@@ -49,6 +49,9 @@ pub struct Arguments {
     /// Seconds per run of single calls.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=30))]
     seconds: u64,
+    /// Numbers of single calls in flight, spread over at most four connections.
+    #[arg(long, value_delimiter = ',', default_values_t = [1, 8, 32, 64, 128, 512])]
+    in_flight: Vec<usize>,
     /// Seconds of the sustained run.
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=120))]
     sustained_seconds: u64,
@@ -106,7 +109,7 @@ async fn measure(arguments: &Arguments, figures: &mut Figures, plots: &mut Plots
     let target = Target::open(&wallet, CUSTOMERS).await?;
     let mut stage = Stage { wallet: &wallet, figures, time };
     if arguments.wants("unary") {
-        unary::posts(&mut stage, &target, plots).await?;
+        unary::posts(&mut stage, &target, &arguments.in_flight, plots).await?;
     }
     if arguments.wants("reads") {
         unary::reads(&mut stage, &target).await?;

@@ -19,8 +19,6 @@ use crate::ledger::{RUNS, Stage};
 use crate::requests::{Post, Random};
 use crate::workload::{self, Worker};
 
-/// Numbers in flight, spread over at most four connections.
-const IN_FLIGHT: [usize; 6] = [1, 8, 32, 64, 128, 512];
 const CONNECTIONS: usize = 4;
 /// Templates that are sent in turn.
 const TEMPLATES: usize = 4_096;
@@ -77,14 +75,19 @@ async fn run(
 }
 
 /// Posts at every number in flight.
-pub async fn posts(stage: &mut Stage<'_>, target: &Target, plots: &mut Plots) -> anyhow::Result<()> {
+pub async fn posts(
+    stage: &mut Stage<'_>,
+    target: &Target,
+    in_flight: &[usize],
+    plots: &mut Plots,
+) -> anyhow::Result<()> {
     let mut random = Random::new();
     let post = |_| {
         let (debit, credit) = random.pair_below(target.customers.len());
         Post::new((target.customers[debit], target.customers[credit], 1))
     };
     let messages = Messages::Posts((0..TEMPLATES).map(post).collect::<anyhow::Result<_>>()?);
-    for in_flight in IN_FLIGHT {
+    for &in_flight in in_flight {
         let (mut rates, mut middle, mut tail, mut commits) = (vec![], vec![], vec![], vec![]);
         let usage = Usage::now(stage.wallet.pid())?;
         for _ in 0..RUNS {
