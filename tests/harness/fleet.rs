@@ -69,6 +69,7 @@ impl Fleet {
             &mut config.services.wallet,
             &mut config.services.invoicing,
             &mut config.services.payments,
+            &mut config.services.notify,
         ] {
             let address = free_address();
             endpoint.listen = Some(address);

@@ -116,6 +116,14 @@ id!(
     RefundId
 );
 id!(
+    /// A mail in the queue.
+    MailId
+);
+id!(
+    /// A notification shown to a user.
+    NotificationId
+);
+id!(
     /// A webhook endpoint, delivery or inbox entry.
     WebhookId
 );

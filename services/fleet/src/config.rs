@@ -43,6 +43,8 @@ pub struct Config {
     pub invoicing: invoicing::Config,
     /// Payments.
     pub payments: payments_gateway::Config,
+    /// E-mail, outbound webhooks, notifications.
+    pub notify: notify::Config,
     /// Sandbox provider.
     pub sandbox: payments_gateway_sandbox::Config,
 }
@@ -80,6 +82,7 @@ pub struct Endpoints {
     pub wallet: Endpoint,
     pub invoicing: Endpoint,
     pub payments: Endpoint,
+    pub notify: Endpoint,
 }
 
 /// The network place of one service.
@@ -101,6 +104,7 @@ impl Endpoints {
             Role::Wallet => Some(&self.wallet),
             Role::Invoicing => Some(&self.invoicing),
             Role::Payments => Some(&self.payments),
+            Role::Notify => Some(&self.notify),
             Role::Sandbox | Role::Gateway => None,
         }
     }
@@ -138,6 +142,7 @@ impl Config {
         self.wallet.validate()?;
         self.invoicing.validate()?;
         self.payments.validate()?;
+        self.notify.validate()?;
         self.sandbox.validate()
     }
 }

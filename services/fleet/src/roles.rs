@@ -15,6 +15,8 @@ pub enum Role {
     Invoicing,
     /// Payments through providers.
     Payments,
+    /// E-mail, outbound webhooks, notifications.
+    Notify,
     /// The sandbox payment provider, for development and tests.
     Sandbox,
     /// The HTTP edge.
@@ -23,8 +25,15 @@ pub enum Role {
 
 impl Role {
     /// Every role, in the order in which they start.
-    pub const ALL: [Self; 6] =
-        [Self::Identity, Self::Wallet, Self::Payments, Self::Sandbox, Self::Invoicing, Self::Gateway];
+    pub const ALL: [Self; 7] = [
+        Self::Identity,
+        Self::Notify,
+        Self::Wallet,
+        Self::Payments,
+        Self::Sandbox,
+        Self::Invoicing,
+        Self::Gateway,
+    ];
 
     /// Its name on the command line, in addresses, schemas and log-in roles.
     #[must_use]
@@ -34,6 +43,7 @@ impl Role {
             Self::Wallet => "wallet",
             Self::Invoicing => "invoicing",
             Self::Payments => "payments",
+            Self::Notify => "notify",
             Self::Sandbox => "sandbox",
             Self::Gateway => "gateway",
         }

@@ -20,6 +20,7 @@ pub fn migrations() -> Vec<(&'static str, sqlx::migrate::Migrator)> {
         ("wallet", wallet::migrations()),
         ("invoicing", invoicing::migrations()),
         ("payments", payments_gateway::migrations()),
+        ("notify", notify::migrations()),
         ("sandbox", payments_gateway_sandbox::migrations()),
         ("gateway", gateway::migrations()),
     ]

@@ -1,0 +1,56 @@
+//! What notify tells others, written beside the change in its transaction, to be published.
+//!
+//! No personal data: people are named by id. When you add an event, also add its mapping in
+//! `outbound.rs`, its message in `events.proto` and a sample below.
+
+use ids::{MailId, UserId};
+use serde::{Deserialize, Serialize};
+
+/// Stream kind of facts about a mail; the stream is the mail.
+pub(crate) const MAIL: &str = "mail";
+
+/// A mail was given up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MailFailed {
+    /// Which.
+    pub mail: MailId,
+    /// What it was to tell.
+    pub template: String,
+    /// Whom, if the recipient has an account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<UserId>,
+}
+
+kernel::events! {
+    /// What notify tells others.
+    pub enum NotifyEvent {
+        /// A mail was given up.
+        "mail.failed" 1 => MailFailed(MailFailed),
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod samples {
+    use super::*;
+    use uuid::Uuid;
+
+    fn id(last: u128) -> Uuid {
+        Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0000 + last)
+    }
+
+    pub(crate) fn one_of_each() -> Vec<NotifyEvent> {
+        let (mail, user) = (MailId::from_uuid(id(1)), Some(UserId::from_uuid(id(2))));
+        vec![NotifyEvent::MailFailed(MailFailed { mail, template: "invoice.paid".to_owned(), user })]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_stored_form_is_golden() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/golden");
+        kernel::testing::golden::<NotifyEvent>(folder, &samples::one_of_each());
+    }
+}

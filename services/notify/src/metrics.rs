@@ -1,0 +1,23 @@
+//! Every metric of the service.
+
+use metrics::{counter, histogram};
+
+/// Mails that were put into the queue.
+pub(crate) fn mail_queued() {
+    counter!("vbwd_notify_mails_queued_total").increment(1);
+}
+
+/// Attempts to send a mail, by what came of them.
+pub(crate) fn mail_attempt(outcome: &'static str) {
+    counter!("vbwd_notify_mail_attempts_total", "outcome" => outcome).increment(1);
+}
+
+/// Mails that were given up.
+pub(crate) fn mail_dead() {
+    counter!("vbwd_notify_mails_dead_total").increment(1);
+}
+
+/// Seconds from the queue to the mail server.
+pub(crate) fn mail_waited(seconds: f64) {
+    histogram!("vbwd_notify_mail_wait_seconds").record(seconds);
+}

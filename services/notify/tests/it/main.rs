@@ -1,0 +1,8 @@
+//! Notify on real servers, called as sister services call it: over the guarded rpcs, in process.
+//! What lies on the internet (the mail server) is a double that speaks the real protocol.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod mails;
+mod permissions;
+mod sink;
+mod world;

@@ -1,0 +1,59 @@
+//! Every rpc times every kind of caller. An rpc that is missing here fails the test.
+
+use std::collections::BTreeSet;
+
+use auth::Caller;
+use fault::Fault;
+use ids::OperationId;
+use tonic::codegen::http::uri::PathAndQuery;
+
+use crate::world::{World, holder, user, world};
+
+const CALLERS: [&str; 5] = ["anonymous", "customer", "reader", "admin", "service"];
+
+/// The rpcs, and who gets past the guard.
+const TABLE: &[(&str, &[&str])] = &[("MailService/EnqueueMail", &["service"])];
+
+fn caller(world: &World, kind: &str) -> Caller {
+    match kind {
+        "customer" => user(world.tenant),
+        "reader" => holder(world.tenant, &["notify.read"]),
+        "admin" => holder(world.tenant, &["notify.*"]),
+        "service" => Caller::service("gateway", world.tenant),
+        _ => Caller::anonymous(world.tenant),
+    }
+}
+
+/// Sends an empty message; whatever the handler says to it, the guard has let it pass.
+async fn passes(world: &World, caller: &Caller, rpc: &str) -> bool {
+    let mut client = tonic::client::Grpc::new(world.channel());
+    client.ready().await.unwrap();
+    let path = PathAndQuery::try_from(format!("/vbwd.notify.v1.{rpc}")).unwrap();
+    let codec: tonic_prost::ProstCodec<(), ()> = tonic_prost::ProstCodec::default();
+    let answer = client.unary(world.request(caller, OperationId::new(), ()), path, codec).await;
+    let refusals = ["permission_denied", "not_callable"];
+    match answer.map_err(Fault::from) {
+        Err(fault) if fault.reason() == "authentication_required" => !caller.is_anonymous(),
+        Err(fault) => !refusals.contains(&fault.reason()),
+        Ok(_) => true,
+    }
+}
+
+#[tokio::test]
+async fn the_table_of_rpcs_and_callers() {
+    let world = world().await;
+    for (rpc, allowed) in TABLE {
+        for kind in CALLERS {
+            let caller = caller(&world, kind);
+            assert_eq!(passes(&world, &caller, rpc).await, allowed.contains(&kind), "{rpc} as {kind}");
+        }
+    }
+}
+
+#[test]
+fn no_rpc_is_missing_in_the_table() {
+    let listed: BTreeSet<_> = TABLE.iter().map(|(rpc, _)| format!("/vbwd.notify.v1.{rpc}")).collect();
+    let ours = contracts::methods().iter().filter(|rpc| rpc.service == notify::NAME);
+    let existing: BTreeSet<_> = ours.map(|rpc| rpc.path.clone()).collect();
+    assert_eq!(listed, existing);
+}
