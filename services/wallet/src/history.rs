@@ -60,6 +60,7 @@ impl History {
             if Instant::now() >= deadline {
                 return Err(not_reached(position));
             }
+            self.ledger.want_projected(position.partition);
             let _ = timeout(pause, projected.changed()).await;
             pause = (pause * 2).min(POLL * 16);
         }

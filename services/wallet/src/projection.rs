@@ -15,7 +15,7 @@ use journal::{Journal, JournalError};
 use runtime::Drain;
 use sqlx::PgConnection;
 use tokio::sync::watch;
-use tokio::time::{Duration, sleep};
+use tokio::time::{Duration, sleep, timeout};
 use wallet_domain::{Batch, CorruptBatch};
 
 use crate::engine::Ledger;
@@ -26,6 +26,9 @@ use rows::Rows;
 
 /// Batches per transaction.
 const PAGE: u32 = 16;
+/// How long batches are gathered for a step, unless somebody waits for their entries: a step takes
+/// several round trips and a commit, however little it finds.
+const GATHER: Duration = Duration::from_millis(20);
 const POLL: Duration = Duration::from_millis(250);
 const PAUSE_MAX: Duration = Duration::from_secs(2);
 
@@ -77,6 +80,9 @@ async fn follow<J: Journal>(
         projector.project(store, &batches).await?;
         ledger.note_projected(partition, projector.sequence);
         metrics::entries_behind(partition, durable.borrow().saturating_sub(projector.sequence));
+        if rows.len() < PAGE as usize {
+            let _ = timeout(GATHER, ledger.projection_wanted(partition)).await;
+        }
     }
 }
 

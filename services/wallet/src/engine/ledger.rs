@@ -8,7 +8,7 @@ use ids::{AccountId, OperationId, TenantId, UserId};
 use journal::Holder;
 use kernel::Clock;
 use runtime::Latch;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{Notify, oneshot, watch};
 use wallet_domain::{AccountView, Answer, Command, OpenAccount, Outcome, PartitionState, Rejection, Request};
 
 use super::desk::Desk;
@@ -38,6 +38,8 @@ pub(super) struct Partition {
     pub(super) owner: ArcSwapOption<Holder>,
     durable: watch::Sender<u64>,
     projected: watch::Sender<u64>,
+    /// Somebody waits for entries.
+    wanted: Notify,
     /// Changes when somebody begins or ceases to serve it.
     pub(super) changed: watch::Sender<()>,
     pub(super) placing: Placing,
@@ -84,6 +86,7 @@ impl Ledger {
             owner: ArcSwapOption::empty(),
             durable: watch::Sender::new(0),
             projected: watch::Sender::new(0),
+            wanted: Notify::new(),
             changed: watch::Sender::new(()),
             placing: Placing::default(),
         };
@@ -286,6 +289,21 @@ impl Ledger {
     /// The last batch of a partition whose entries this process knows to be in the tables.
     pub(crate) fn projected(&self, partition: u16) -> fault::Result<&watch::Sender<u64>> {
         Ok(&self.slot(partition)?.projected)
+    }
+
+    /// Says that somebody waits for entries of a partition.
+    pub(crate) fn want_projected(&self, partition: u16) {
+        if let Ok(slot) = self.slot(partition) {
+            slot.wanted.notify_one();
+        }
+    }
+
+    /// Waits until somebody of this process wants entries of a partition, and has not been heard yet.
+    pub(crate) async fn projection_wanted(&self, partition: u16) {
+        match self.slot(partition) {
+            Ok(slot) => slot.wanted.notified().await,
+            Err(_) => std::future::pending().await,
+        }
     }
 
     pub(crate) fn note_projected(&self, partition: u16, sequence: u64) {
