@@ -4,6 +4,7 @@
 //! entries' chunks or from the journal's own batch.
 
 pub(crate) mod chunk;
+pub(crate) mod id_chunk;
 mod lots;
 mod operations;
 mod statements;

@@ -7,8 +7,9 @@
 
 mod copy;
 mod directory;
+mod entries;
 mod lots;
-mod rows;
+mod operations;
 
 use fault::Fault;
 use journal::{Journal, JournalError};
@@ -22,7 +23,8 @@ use crate::engine::Ledger;
 use crate::metrics;
 use crate::store::Store;
 use directory::Directory;
-use rows::Rows;
+use entries::EntryRows;
+use operations::OperationRows;
 
 /// Batches per transaction.
 const PAGE: u32 = 16;
@@ -126,7 +128,8 @@ impl Projector {
         for (_, batch) in batches {
             self.directory.open(&mut unit, self.partition, batch).await?;
         }
-        Rows::of(self.partition, &self.directory, batches)?.write(&mut unit).await?;
+        EntryRows::of(self.partition, &self.directory, batches)?.write(&mut unit).await?;
+        OperationRows::of(self.partition, &self.directory, batches)?.write(&mut unit).await?;
         lots::write(&mut unit, self.partition, &self.directory, batches).await?;
         let last = batches.last().map_or(self.sequence, |(sequence, _)| *sequence);
         sqlx::query("UPDATE ledger_progress SET projected = $2 WHERE partition = $1")

@@ -17,6 +17,7 @@ mod export;
 mod facts;
 mod finding;
 mod lines;
+mod operations;
 mod report;
 mod tables;
 mod verify;

@@ -5,9 +5,12 @@ use eventstore::storage;
 use fault::Fault;
 use ids::{OperationId, TenantId};
 use journal::Journal as _;
+use prost::Message as _;
+use sqlx::PgConnection;
 use wallet_domain::{Batch, Operation, Original, Outcome, Posting, Recorded, effect, original, outcome};
 
 use super::History;
+use super::id_chunk::{IdChunk, slot};
 use crate::position::Position;
 
 /// An operation as the journal has it.
@@ -31,8 +34,11 @@ pub struct Found {
     pub effects: Vec<effect::Effect>,
 }
 
-const SEQUENCE: &str =
+const SINGLE: &str =
     "SELECT partition, sequence FROM ledger_operations WHERE tenant_id = $1 AND operation_id = $2 LIMIT 1";
+const CHUNKS: &str = "
+SELECT partition, payload FROM ledger_operation_chunks
+WHERE tenant_id = $1 AND slot = $2 AND first_id <= $3 AND last_id >= $3";
 
 impl Found {
     fn recorded(&self) -> Recorded<'_> {
@@ -72,18 +78,13 @@ impl History {
     /// Where the tables say that an operation was recorded.
     async fn tabled(&self, tenant: TenantId, operation: OperationId) -> fault::Result<Option<Position>> {
         let mut reading = self.store.read(tenant).await?;
-        let found: Option<(i32, i64)> = sqlx::query_as(SEQUENCE)
-            .bind(tenant.as_uuid())
-            .bind(operation.as_uuid())
-            .fetch_optional(&mut *reading)
-            .await
-            .map_err(storage)?;
+        let found = match chunked(&mut reading, tenant, operation).await? {
+            Some(found) => Some(found),
+            None => single(&mut reading, tenant, operation).await?,
+        };
         reading.rollback().await.map_err(storage)?;
         let position = |(partition, sequence)| {
-            Ok(Position {
-                partition: u16::try_from(partition).map_err(Fault::internal)?,
-                sequence: u64::try_from(sequence).map_err(Fault::internal)?,
-            })
+            Ok(Position { partition: u16::try_from(partition).map_err(Fault::internal)?, sequence })
         };
         found.map(position).transpose()
     }
@@ -129,4 +130,44 @@ impl History {
             effects: effects.to_vec(),
         })
     }
+}
+
+/// Partition and batch of an operation whose id says its time.
+async fn chunked(
+    connection: &mut PgConnection,
+    tenant: TenantId,
+    operation: OperationId,
+) -> fault::Result<Option<(i32, u64)>> {
+    let id = operation.as_uuid();
+    let Some(slot) = slot(id) else { return Ok(None) };
+    let chunks: Vec<(i32, Vec<u8>)> = sqlx::query_as(CHUNKS)
+        .bind(tenant.as_uuid())
+        .bind(slot)
+        .bind(id)
+        .fetch_all(connection)
+        .await
+        .map_err(storage)?;
+    for (partition, payload) in chunks {
+        let chunk = IdChunk::decode(payload.as_slice()).map_err(Fault::internal)?;
+        if let Some(sequence) = chunk.find(id) {
+            return Ok(Some((partition, sequence)));
+        }
+    }
+    Ok(None)
+}
+
+/// Partition and batch of an operation that has a row of its own.
+async fn single(
+    connection: &mut PgConnection,
+    tenant: TenantId,
+    operation: OperationId,
+) -> fault::Result<Option<(i32, u64)>> {
+    let found: Option<(i32, i64)> = sqlx::query_as(SINGLE)
+        .bind(tenant.as_uuid())
+        .bind(operation.as_uuid())
+        .fetch_optional(connection)
+        .await
+        .map_err(storage)?;
+    let unsigned = |(partition, sequence)| Ok((partition, u64::try_from(sequence).map_err(Fault::internal)?));
+    found.map(unsigned).transpose()
 }

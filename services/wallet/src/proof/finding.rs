@@ -34,7 +34,7 @@ pub enum Check {
     AccountsTable,
     /// `ledger_entries` are the entries of the journal, in their order.
     EntriesTable,
-    /// `ledger_operations` are the operations of the journal.
+    /// `ledger_operations` and `ledger_operation_chunks` are the operations of the journal.
     OperationsTable,
     /// `ledger_lots` are the lots of the journal.
     LotsTable,

@@ -16,10 +16,7 @@ use wallet_domain::{Batch, entries};
 use super::auditor::{Auditor, milliseconds};
 use super::digest::{Rolling, Tally, slot};
 use super::export::PAGE;
-use super::facts::{
-    LotRow, MovementRow, OperationRow, add_entry, add_row, index, lot_rows, micros, movement_rows,
-    operation_rows, signed,
-};
+use super::facts::{LotRow, MovementRow, add_entry, add_row, index, lot_rows, micros, movement_rows, signed};
 use super::finding::{Check, Finding};
 use crate::history::chunk::{Chunk, StoredEntry};
 use crate::projection::unread;
@@ -32,9 +29,6 @@ SELECT tenant_id, account_id, (extract(epoch FROM first_at) * 1000000)::bigint A
     first_index, entries, payload
 FROM ledger_entries WHERE partition = $1 AND ($2::uuid IS NULL OR (tenant_id, account_id) = ($2, $3))
 ORDER BY tenant_id, account_id, ledger_entries.first_at, first_sequence, first_index";
-const OPERATIONS: &str = "
-SELECT tenant_id, operation_id, sequence FROM ledger_operations
-WHERE partition = $1 AND ($2::bigint IS NULL OR sequence = $2)";
 const LOTS: &str = "
 SELECT account.number, lot.tenant_id, lot.lot_id, lot.account_id, lot.source, lot.priority, lot.granted,
     (extract(epoch FROM lot.expires_at) * 1000000)::bigint AS expires_us
@@ -192,30 +186,6 @@ impl Tables<'_> {
         })
     }
 
-    async fn operations(&mut self, auditor: &Auditor) -> fault::Result<Option<Finding>> {
-        let (mut found, projected) = (Vec::<Tally>::new(), self.projected);
-        let query = sqlx::query_as::<_, OperationRow>(OPERATIONS);
-        let query = query.bind(i32::from(auditor.partition)).bind(None::<i64>);
-        let (mut rows, mut scratch) = (query.fetch(&mut *self.connection), Vec::new());
-        while let Some(row) = rows.try_next().await.map_err(unanswered)? {
-            let Some(place) = place_of(row.sequence, projected) else {
-                let detail = format!("a row of batch {}, which is not in the tables", row.sequence);
-                let finding = Finding::new(Check::OperationsTable, auditor.partition, detail);
-                return Ok(Some(finding.by(Some(row.operation_id))));
-            };
-            add_row(slot(&mut found, place), auditor.expected.key, &row, &mut scratch);
-        }
-        drop(rows);
-        let Some(place) = first_difference(&auditor.expected.operations, &found) else { return Ok(None) };
-        let query = sqlx::query_as::<_, OperationRow>(OPERATIONS);
-        let query = query.bind(i32::from(auditor.partition)).bind(Some(signed(place as u64)));
-        let tabled = query.fetch_all(&mut *self.connection).await.map_err(unanswered)?;
-        let expected = self.batch_rows(auditor, place, operation_rows).await?;
-        let (row, detail) = difference(&expected, &tabled);
-        let finding = Finding::new(Check::OperationsTable, auditor.partition, detail);
-        Ok(Some(finding.in_batch(place as u64).by(row.map(|row| row.operation_id))))
-    }
-
     async fn lots(&mut self, auditor: &Auditor) -> fault::Result<Option<Finding>> {
         let mut found = Vec::<Tally>::new();
         let query = sqlx::query_as::<_, NumberedLot>(LOTS);
@@ -274,7 +244,7 @@ impl Tables<'_> {
     }
 
     /// The rows that follow from one batch.
-    async fn batch_rows<T>(
+    pub(super) async fn batch_rows<T>(
         &self,
         auditor: &Auditor,
         place: usize,
@@ -313,7 +283,7 @@ impl Tables<'_> {
 }
 
 /// The place of a batch that is in the tables.
-fn place_of(sequence: i64, projected: u64) -> Option<usize> {
+pub(super) fn place_of(sequence: i64, projected: u64) -> Option<usize> {
     let sequence = u64::try_from(sequence).ok()?;
     (1..=projected).contains(&sequence).then(|| index(sequence))
 }
@@ -346,13 +316,13 @@ fn is_described(row: &ChunkRow, chunk: &Chunk) -> bool {
 }
 
 /// The first place at which two lists of digests differ; what is missing counts as empty.
-fn first_difference<T: Default + PartialEq + Copy>(expected: &[T], found: &[T]) -> Option<usize> {
+pub(super) fn first_difference<T: Default + PartialEq + Copy>(expected: &[T], found: &[T]) -> Option<usize> {
     let at = |list: &[T], place: usize| list.get(place).copied().unwrap_or_default();
     (0..expected.len().max(found.len())).find(|place| at(expected, *place) != at(found, *place))
 }
 
 /// The first row that is not in both lists, and what that means.
-fn difference<'a, T: PartialEq + std::fmt::Debug>(
+pub(super) fn difference<'a, T: PartialEq + std::fmt::Debug>(
     expected: &'a [T],
     found: &'a [T],
 ) -> (Option<&'a T>, String) {
@@ -375,6 +345,6 @@ fn brief(entry: &StoredEntry) -> String {
     )
 }
 
-fn unanswered(error: sqlx::Error) -> Fault {
+pub(super) fn unanswered(error: sqlx::Error) -> Fault {
     eventstore::storage(error)
 }

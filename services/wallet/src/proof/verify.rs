@@ -191,7 +191,7 @@ fn anchor(anchors: &[Anchor], partition: u16) -> Option<(u64, Hash)> {
     anchors.iter().find(|anchor| anchor.partition == partition).map(|anchor| (anchor.sequence, anchor.hash))
 }
 
-const STRAYS: [(Check, &str); 5] = [
+const STRAYS: [(Check, &str); 6] = [
     (
         Check::EntriesTable,
         "SELECT account_id FROM ledger_entries WHERE partition NOT BETWEEN 0 AND $1 LIMIT 1",
@@ -203,6 +203,10 @@ const STRAYS: [(Check, &str); 5] = [
     (
         Check::OperationsTable,
         "SELECT operation_id FROM ledger_operations WHERE partition NOT BETWEEN 0 AND $1 LIMIT 1",
+    ),
+    (
+        Check::OperationsTable,
+        "SELECT first_id FROM ledger_operation_chunks WHERE partition NOT BETWEEN 0 AND $1 LIMIT 1",
     ),
     (
         Check::MovementsTable,

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use ids::OperationId;
 use journal::{Chain, Row};
 use smallvec::smallvec;
+use uuid::Uuid;
 use wallet_domain::samples::*;
 use wallet_domain::*;
 
@@ -64,10 +65,19 @@ impl Everything {
     pub fn run(&mut self, verb: Verb) -> OperationId {
         self.number += 1;
         let mut command = a_command(self.number, verb);
+        if self.number.is_multiple_of(2) {
+            command.operation = self.an_id_with_a_time();
+        }
         command.note.metadata = r#"{"channel":"test"}"#.to_owned();
         let request = self.request();
         self.writer.execute(&request, &command, NOON_MS + self.at_ms).unwrap();
         command.operation
+    }
+
+    /// Every other id says when it was made, as a client's would.
+    fn an_id_with_a_time(&self) -> OperationId {
+        let (at_ms, number) = ((NOON_MS + self.at_ms).cast_unsigned(), u64::from(self.number));
+        OperationId::from_uuid(Uuid::from_u64_pair(at_ms << 16 | 0x7000, 2 << 62 | number))
     }
 
     fn post(&mut self, user: u32, amount: i64) -> OperationId {

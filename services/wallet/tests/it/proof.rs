@@ -202,17 +202,18 @@ const KEEP: &str = "CREATE SCHEMA kept; CREATE TABLE kept.a AS TABLE journal; \
     CREATE TABLE kept.b AS TABLE journal_snapshots; CREATE TABLE kept.c AS TABLE journal_snapshot_chunks; \
     CREATE TABLE kept.d AS TABLE ledger_entries_rows; CREATE TABLE kept.e AS TABLE ledger_operations_rows; \
     CREATE TABLE kept.f AS TABLE ledger_accounts; CREATE TABLE kept.g AS TABLE ledger_lots; \
-    CREATE TABLE kept.h AS TABLE ledger_lot_movements; CREATE TABLE kept.i AS TABLE ledger_progress";
+    CREATE TABLE kept.h AS TABLE ledger_lot_movements; CREATE TABLE kept.i AS TABLE ledger_progress; \
+    CREATE TABLE kept.j AS TABLE ledger_operation_chunks_rows";
 const RESTORE: &str = "TRUNCATE journal, journal_snapshots, journal_snapshot_chunks, ledger_entries_rows, \
-    ledger_operations_rows, ledger_accounts, ledger_lots, ledger_lot_movements, ledger_progress; \
+    ledger_operations_rows, ledger_operation_chunks_rows, ledger_accounts, ledger_lots, ledger_lot_movements, ledger_progress; \
     INSERT INTO journal TABLE kept.a; INSERT INTO journal_snapshots TABLE kept.b; \
     INSERT INTO journal_snapshot_chunks TABLE kept.c; INSERT INTO ledger_entries_rows TABLE kept.d; \
     INSERT INTO ledger_operations_rows TABLE kept.e; INSERT INTO ledger_accounts TABLE kept.f; \
     INSERT INTO ledger_lots TABLE kept.g; INSERT INTO ledger_lot_movements TABLE kept.h; \
-    INSERT INTO ledger_progress TABLE kept.i";
+    INSERT INTO ledger_progress TABLE kept.i; INSERT INTO ledger_operation_chunks_rows TABLE kept.j";
 
 /// What somebody with all rights does, and where that is found; 0 stands for no batch in particular.
-const TAMPERED: [(&str, Check, u64); 24] = [
+const TAMPERED: [(&str, Check, u64); 30] = [
     (
         "UPDATE journal SET payload = set_byte(payload, 9, get_byte(payload, 9) # 1) WHERE sequence = 3",
         Check::Chain,
@@ -260,6 +261,21 @@ const TAMPERED: [(&str, Check, u64); 24] = [
         0,
     ),
     ("UPDATE ledger_operations SET partition = 99 WHERE sequence = 5", Check::OperationsTable, 5),
+    (
+        "DELETE FROM ledger_operation_chunks WHERE first_id = (SELECT first_id FROM ledger_operation_chunks ORDER BY first_id LIMIT 1)",
+        Check::OperationsTable,
+        0,
+    ),
+    ("UPDATE ledger_operation_chunks SET slot = slot + 1", Check::OperationsTable, 0),
+    ("UPDATE ledger_operation_chunks SET last_id = first_id", Check::OperationsTable, 0),
+    (
+        "UPDATE ledger_operation_chunks \
+      SET payload = set_byte(payload, octet_length(payload) - 1, get_byte(payload, octet_length(payload) - 1) # 1)",
+        Check::OperationsTable,
+        0,
+    ),
+    ("INSERT INTO ledger_operation_chunks TABLE ledger_operation_chunks", Check::OperationsTable, 0),
+    ("UPDATE ledger_operation_chunks SET partition = 99", Check::OperationsTable, 0),
     ("UPDATE ledger_accounts SET kind = 2 WHERE number = 1", Check::AccountsTable, 0),
     ("UPDATE ledger_lots SET granted = granted + 1", Check::LotsTable, 0),
     (

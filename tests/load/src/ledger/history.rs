@@ -54,8 +54,12 @@ pub async fn growing(
 /// Operations whose history is complete.
 async fn operations(wallet: &Wallet) -> anyhow::Result<usize> {
     wallet.catch_up().await?;
-    let count: i64 =
-        sqlx::query_scalar("SELECT count(*) FROM ledger_operations").fetch_one(wallet.pool()).await?;
+    let count: i64 = sqlx::query_scalar(
+        "SELECT (SELECT count(*) FROM ledger_operations) \
+         + (SELECT coalesce(sum(operations), 0) FROM ledger_operation_chunks)",
+    )
+    .fetch_one(wallet.pool())
+    .await?;
     Ok(usize::try_from(count)?)
 }
 

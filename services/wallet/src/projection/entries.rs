@@ -1,4 +1,4 @@
-//! From batches to the rows of entries and operations.
+//! From batches to the rows of entries.
 //!
 //! Entries are gathered per account over all batches of a step: what a step finds for an account is
 //! one row, or a few. That is what lets the history keep up with bulk loads.
@@ -16,8 +16,6 @@ use crate::history::chunk::{CHUNK_BYTES_MAX, StoredEntry};
 
 const ENTRIES: &str = "COPY ledger_entries_rows (tenant_id, account_id, partition, first_at, first_sequence, \
     first_index, entries, payload) FROM STDIN WITH (FORMAT binary)";
-const OPERATIONS: &str = "COPY ledger_operations_rows (tenant_id, operation_id, partition, sequence) \
-    FROM STDIN WITH (FORMAT binary)";
 
 /// Entries of an account that are not yet a row.
 struct Open {
@@ -26,22 +24,19 @@ struct Open {
     payload: Vec<u8>,
 }
 
-/// The rows of a step.
-pub(super) struct Rows {
+/// The entries of a step.
+pub(super) struct EntryRows {
     partition: u16,
     open: HashMap<u32, Open, RandomState>,
     entries: CopyBuffer,
-    operations: CopyBuffer,
 }
 
-impl Rows {
+impl EntryRows {
     /// The rows that follow from consecutive batches.
     pub(super) fn of(partition: u16, directory: &Directory, batches: &[(u64, Batch)]) -> fault::Result<Self> {
-        let (open, entries, operations) = (HashMap::default(), CopyBuffer::default(), CopyBuffer::default());
-        let mut rows = Self { partition, open, entries, operations };
+        let mut rows = Self { partition, open: HashMap::default(), entries: CopyBuffer::default() };
         for (sequence, batch) in batches {
-            rows.add_entries(directory, *sequence, batch)?;
-            rows.add_operations(directory, *sequence, batch)?;
+            rows.add(directory, *sequence, batch)?;
         }
         rows.close_all(directory)?;
         Ok(rows)
@@ -49,11 +44,10 @@ impl Rows {
 
     /// Writes them.
     pub(super) async fn write(self, connection: &mut PgConnection) -> fault::Result<()> {
-        self.entries.write(connection, ENTRIES).await?;
-        self.operations.write(connection, OPERATIONS).await
+        self.entries.write(connection, ENTRIES).await
     }
 
-    fn add_entries(&mut self, directory: &Directory, sequence: u64, batch: &Batch) -> fault::Result<()> {
+    fn add(&mut self, directory: &Directory, sequence: u64, batch: &Batch) -> fault::Result<()> {
         for entry in entries(batch) {
             let first = (entry.at_ms, sequence, entry.index);
             let empty = || Open { first, entries: 0, payload: Vec::new() };
@@ -88,26 +82,6 @@ impl Rows {
             .field(&index.to_be_bytes())
             .field(&open.entries.to_be_bytes())
             .field(&open.payload);
-    }
-
-    fn add_operations(&mut self, directory: &Directory, sequence: u64, batch: &Batch) -> fault::Result<()> {
-        for recorded in batch.recorded() {
-            let tenant = match (recorded.operation.tenant.checked_sub(1), recorded.postings.first()) {
-                (Some(tenant), _) => directory.tenant(tenant),
-                (None, Some(posting)) => directory.get(posting.debit).map(|known| known.tenant),
-                (None, None) => None,
-            };
-            let tenant = tenant.ok_or_else(|| {
-                Fault::internal(format!("batch {sequence}: operation {} of nobody", recorded.operation.id()))
-            })?;
-            self.operations
-                .row(4)
-                .field(tenant.as_bytes())
-                .field(recorded.operation.id().as_bytes())
-                .field(&i32::from(self.partition).to_be_bytes())
-                .field(&sequence.to_be_bytes());
-        }
-        Ok(())
     }
 }
 
