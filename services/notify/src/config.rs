@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use fault::Fault;
+use jiff::SignedDuration;
 use runtime::config::Secret;
 use serde::{Deserialize, Serialize};
 
@@ -12,6 +13,8 @@ use serde::{Deserialize, Serialize};
 pub struct Config {
     /// E-mail.
     pub mail: MailConfig,
+    /// Outbound webhooks.
+    pub webhooks: WebhookConfig,
 }
 
 /// Settings of e-mail.
@@ -39,6 +42,75 @@ pub struct MailConfig {
     pub pause_seconds_max: u32,
     /// For how many days ended mails and their log are kept.
     pub kept_days: u32,
+}
+
+/// Settings of outbound webhooks.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct WebhookConfig {
+    /// Whether endpoints may be reached without TLS; for development.
+    pub allow_http: bool,
+    /// Networks inside which endpoints may be although they are not public (`127.0.0.0/8`); for
+    /// development, or for receivers of the operator's own.
+    pub allowed_networks: Vec<String>,
+    /// How long an endpoint may take to answer.
+    pub timeout_seconds: u32,
+    /// How long an attempt keeps others away; longer than the timeout.
+    pub lease_seconds: u32,
+    /// Deliveries at a time, per process, over all endpoints.
+    pub concurrency: u16,
+    /// Attempts before a delivery is given up.
+    pub attempts_max: u16,
+    /// Pause after the first failed attempt; each later one is four times as long.
+    pub first_pause_seconds: u32,
+    /// The longest pause.
+    pub pause_seconds_max: u32,
+    /// An endpoint at which nothing has succeeded for so long is disabled.
+    pub disable_after_hours: u32,
+    /// Endpoints of one tenant.
+    pub endpoints_max: u16,
+    /// For how many days messages, deliveries and their log are kept.
+    pub kept_days: u32,
+}
+
+impl Default for WebhookConfig {
+    fn default() -> Self {
+        Self {
+            allow_http: false,
+            allowed_networks: Vec::new(),
+            timeout_seconds: 15,
+            lease_seconds: 60,
+            concurrency: 512,
+            attempts_max: 12,
+            first_pause_seconds: 5,
+            pause_seconds_max: 12 * 60 * 60,
+            disable_after_hours: 5 * 24,
+            endpoints_max: 50,
+            kept_days: 30,
+        }
+    }
+}
+
+impl WebhookConfig {
+    pub(crate) fn timeout(&self) -> Duration {
+        Duration::from_secs(u64::from(self.timeout_seconds))
+    }
+
+    pub(crate) fn lease(&self) -> SignedDuration {
+        SignedDuration::from_secs(i64::from(self.lease_seconds))
+    }
+
+    fn rules(&self) -> Vec<(&'static str, bool)> {
+        vec![
+            ("webhooks/timeout_seconds", (1..=60).contains(&self.timeout_seconds)),
+            ("webhooks/lease_seconds", self.lease_seconds >= self.timeout_seconds.saturating_add(10)),
+            ("webhooks/concurrency", self.concurrency >= 1),
+            ("webhooks/attempts_max", self.attempts_max >= 1),
+            ("webhooks/pause_seconds_max", self.pause_seconds_max >= self.first_pause_seconds),
+            ("webhooks/endpoints_max", self.endpoints_max >= 1),
+            ("webhooks/kept_days", self.kept_days >= 1),
+        ]
+    }
 }
 
 impl Default for MailConfig {
@@ -87,7 +159,7 @@ impl Config {
     /// # Errors
     /// Invalid input naming every setting that is out of range.
     pub fn validate(&self) -> fault::Result<()> {
-        let wrong = self.mail.rules().into_iter().filter(|(_, holds)| !holds);
+        let wrong = self.mail.rules().into_iter().chain(self.webhooks.rules()).filter(|(_, holds)| !holds);
         let fault = wrong.fold(None, |fault: Option<Fault>, (setting, _)| {
             let pointer = format!("/notify/{setting}");
             Some(match fault {
@@ -111,7 +183,7 @@ mod tests {
     #[test]
     fn every_setting_out_of_range_is_named() {
         let mail = MailConfig { concurrency: 0, lease_seconds: 5, ..MailConfig::default() };
-        let fault = Config { mail }.validate().unwrap_err();
+        let fault = Config { mail, ..Config::default() }.validate().unwrap_err();
         let pointers: Vec<_> = fault.violations().iter().map(|wrong| wrong.pointer.as_str()).collect();
         assert_eq!(pointers, ["/notify/mail/lease_seconds", "/notify/mail/concurrency"]);
     }

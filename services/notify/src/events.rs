@@ -3,7 +3,7 @@
 //! No personal data: people are named by id. When you add an event, also add its mapping in
 //! `outbound.rs`, its message in `events.proto` and a sample below.
 
-use ids::{MailId, UserId};
+use ids::{MailId, UserId, WebhookId};
 use serde::{Deserialize, Serialize};
 
 /// Stream kind of facts about a mail; the stream is the mail.
@@ -21,11 +21,27 @@ pub struct MailFailed {
     pub user: Option<UserId>,
 }
 
+/// Stream kind of facts about a webhook endpoint; the stream is the endpoint.
+pub(crate) const ENDPOINT: &str = "webhook_endpoint";
+
+/// A webhook endpoint was given up: it has failed for too long, or says that it is gone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EndpointDisabled {
+    /// Which.
+    pub endpoint: WebhookId,
+    /// Where it is.
+    pub url: String,
+    /// `failing` or `gone`.
+    pub reason: String,
+}
+
 kernel::events! {
     /// What notify tells others.
     pub enum NotifyEvent {
         /// A mail was given up.
         "mail.failed" 1 => MailFailed(MailFailed),
+        /// A webhook endpoint was given up.
+        "webhook_endpoint.disabled" 1 => EndpointDisabled(EndpointDisabled),
     }
 }
 
@@ -40,7 +56,14 @@ pub(crate) mod samples {
 
     pub(crate) fn one_of_each() -> Vec<NotifyEvent> {
         let (mail, user) = (MailId::from_uuid(id(1)), Some(UserId::from_uuid(id(2))));
-        vec![NotifyEvent::MailFailed(MailFailed { mail, template: "invoice.paid".to_owned(), user })]
+        vec![
+            NotifyEvent::MailFailed(MailFailed { mail, template: "invoice.paid".to_owned(), user }),
+            NotifyEvent::EndpointDisabled(EndpointDisabled {
+                endpoint: WebhookId::from_uuid(id(3)),
+                url: "https://hooks.shop.example/vbwd".to_owned(),
+                reason: "failing".to_owned(),
+            }),
+        ]
     }
 }
 

@@ -1,31 +1,32 @@
 //! The rpcs: convert, call, convert. Who may call was checked by the guard before.
 
+mod convert;
 mod mails;
+mod webhooks;
 
 use std::sync::Arc;
 
 use contracts::vbwd::notify::v1::mail_service_server::MailServiceServer;
-use eventstore::CommandContext;
-use jiff::Timestamp;
+use contracts::vbwd::notify::v1::webhook_service_server::WebhookServiceServer;
+use eventstore::{CommandContext, EventStore};
 use kernel::Clock;
-use runtime::Platform;
 use tonic::Request;
 use tonic::service::Routes;
 
 use crate::mail::Queue;
+use crate::webhooks::Endpoints;
+pub(crate) use convert::timestamp;
 
 /// The handlers of all services of this package.
 #[derive(Clone)]
 pub(crate) struct Rpcs {
-    clock: Arc<dyn Clock>,
-    queue: Queue,
+    pub clock: Arc<dyn Clock>,
+    pub store: EventStore,
+    pub queue: Queue,
+    pub endpoints: Endpoints,
 }
 
 impl Rpcs {
-    pub(crate) fn new(platform: &Platform, queue: Queue) -> Self {
-        Self { clock: Arc::clone(&platform.clock), queue }
-    }
-
     fn context<T>(&self, request: &Request<T>) -> fault::Result<(Arc<auth::Caller>, CommandContext)> {
         runtime::context(request, &*self.clock)
     }
@@ -33,9 +34,5 @@ impl Rpcs {
 
 /// The rpcs of notify.
 pub(crate) fn routes(rpcs: Rpcs) -> Routes {
-    Routes::new(MailServiceServer::new(rpcs))
-}
-
-pub(crate) fn timestamp(at: Timestamp) -> prost_types::Timestamp {
-    prost_types::Timestamp { seconds: at.as_second(), nanos: at.subsec_nanosecond() }
+    Routes::new(MailServiceServer::new(rpcs.clone())).add_service(WebhookServiceServer::new(rpcs))
 }

@@ -20,19 +20,22 @@ mod pauses;
 #[allow(dead_code, reason = "the administration of templates is being built on it")]
 mod render;
 mod secrets;
+mod webhooks;
 
 use std::sync::Arc;
 
 use bus::EventOutbox;
 use eventstore::EventStore;
+use kernel::Clock;
 use runtime::{Platform, Role, Service};
 use sqlx::migrate::Migrator;
 
-pub use config::{Config, MailConfig};
+pub use config::{Config, MailConfig, WebhookConfig};
 pub use outbound::publish;
 
 use mail::{Mailer, Queue};
 use secrets::Secrets;
+use webhooks::{Dispatcher, Endpoints, FanOut, Guard, Sender};
 
 /// The word after `vbwd.` in the proto package; also the schema and the role.
 pub const NAME: &str = "notify";
@@ -43,12 +46,58 @@ pub const NAME: &str = "notify";
 /// Settings that cannot work.
 pub async fn service(platform: &Platform, config: Config) -> fault::Result<Service> {
     config.validate()?;
-    let store = EventStore::new(platform.pool(NAME)?, NAME);
-    let secrets = Arc::new(Secrets::derive(&platform.secret)?);
-    let queue = Queue::new(store.clone(), Arc::clone(&platform.clock), secrets, config.mail.clone());
-    let mailer = Mailer::new(queue.clone(), platform.environment, &config.mail)?;
-    let roles = vec![relay(&store, platform), sender(mailer), mail_sweep(queue.clone())];
-    Ok(Service { name: NAME, routes: grpc::routes(grpc::Rpcs::new(platform, queue)), roles })
+    let parts = Parts::new(platform, &config)?;
+    let mailer = Mailer::new(parts.queue.clone(), platform.environment, &config.mail)?;
+    let dispatcher = parts.dispatcher(&config)?;
+    let roles = vec![
+        relay(&parts, platform),
+        sender(mailer),
+        mail_sweep(parts.queue.clone()),
+        fan_out(&parts, platform),
+        dispatch(dispatcher.clone()),
+        webhook_sweep(dispatcher),
+    ];
+    Ok(Service { name: NAME, routes: grpc::routes(parts.rpcs(&config)), roles })
+}
+
+/// What the roles share.
+struct Parts {
+    store: EventStore,
+    clock: Arc<dyn Clock>,
+    secrets: Arc<Secrets>,
+    queue: Queue,
+    guard: Guard,
+}
+
+impl Parts {
+    fn new(platform: &Platform, config: &Config) -> fault::Result<Self> {
+        let (store, clock) = (EventStore::new(platform.pool(NAME)?, NAME), Arc::clone(&platform.clock));
+        let secrets = Arc::new(Secrets::derive(&platform.secret)?);
+        let queue = Queue::new(store.clone(), Arc::clone(&clock), Arc::clone(&secrets), config.mail.clone());
+        let guard = Guard::new(config.webhooks.allow_http, &config.webhooks.allowed_networks)?;
+        Ok(Self { store, clock, secrets, queue, guard })
+    }
+
+    fn dispatcher(&self, config: &Config) -> fault::Result<Dispatcher> {
+        let sender = Sender::new(self.guard.clone(), &config.webhooks)?;
+        let (store, clock, secrets) =
+            (self.store.clone(), Arc::clone(&self.clock), Arc::clone(&self.secrets));
+        Ok(Dispatcher::new(store, clock, secrets, &config.webhooks, (sender, self.queue.clone())))
+    }
+
+    fn rpcs(&self, config: &Config) -> grpc::Rpcs {
+        let endpoints = Endpoints {
+            secrets: Arc::clone(&self.secrets),
+            guard: self.guard.clone(),
+            config: Arc::new(config.webhooks.clone()),
+        };
+        grpc::Rpcs {
+            clock: Arc::clone(&self.clock),
+            store: self.store.clone(),
+            queue: self.queue.clone(),
+            endpoints,
+        }
+    }
 }
 
 /// The service's tables.
@@ -57,8 +106,8 @@ pub fn migrations() -> Migrator {
     sqlx::migrate!("../../migrations/notify")
 }
 
-fn relay(store: &EventStore, platform: &Platform) -> Role {
-    let (bus, store) = (platform.bus(), store.clone());
+fn relay(parts: &Parts, platform: &Platform) -> Role {
+    let (bus, store) = (platform.bus(), parts.store.clone());
     Role::task("relay", move |drain| {
         bus::run_relay(bus.clone(), EventOutbox::new(store.clone(), outbound::publish), drain)
     })
@@ -70,4 +119,20 @@ fn sender(mailer: Mailer) -> Role {
 
 fn mail_sweep(queue: Queue) -> Role {
     Role::task("mail-sweep", move |drain| queue.clone().sweep(drain))
+}
+
+fn fan_out(parts: &Parts, platform: &Platform) -> Role {
+    let (bus, store, clock) = (platform.bus(), parts.store.clone(), Arc::clone(&parts.clock));
+    Role::task("webhook-fan-out", move |drain| {
+        let consumer = FanOut { clock: Arc::clone(&clock) };
+        bus::run_consumer(bus.clone(), store.clone(), consumer, drain)
+    })
+}
+
+fn dispatch(dispatcher: Dispatcher) -> Role {
+    Role::task("webhook-dispatch", move |drain| dispatcher.clone().run(drain))
+}
+
+fn webhook_sweep(dispatcher: Dispatcher) -> Role {
+    Role::task("webhook-sweep", move |drain| dispatcher.clone().sweep(drain))
 }

@@ -28,6 +28,12 @@ pub fn publish(stored: &StoredEvent) -> fault::Result<Vec<Outbound>> {
             };
             Outbound::of(stored, NAME, "mail", name, ("vbwd.notify.v1.MailFailed", &message))
         }
+        NotifyEvent::EndpointDisabled(event) => {
+            let (endpoint_id, url, reason) = (event.endpoint.to_string(), event.url, event.reason);
+            let message = proto::WebhookEndpointDisabled { endpoint_id, url, reason, at };
+            let schema = "vbwd.notify.v1.WebhookEndpointDisabled";
+            Outbound::of(stored, NAME, "webhook_endpoint", name, (schema, &message))
+        }
     };
     Ok(vec![published?])
 }

@@ -47,15 +47,14 @@ impl Mailer {
         let mut running = FuturesUnordered::new();
         loop {
             let free = self.concurrency.saturating_sub(running.len());
-            let taken =
-                if free > 0 && !drain.is_cancelled() { self.queue.claim(free).await? } else { vec![] };
+            let taken = if free > 0 && !drain.is_cancelled() { self.take(free).await } else { vec![] };
             let full = taken.len() == free;
             running.extend(taken.into_iter().map(|claimed| self.send(&smtp, claimed)));
             if drain.is_cancelled() && running.is_empty() {
                 return Ok(());
             }
             tokio::select! {
-                Some(ended) = running.next() => ended?,
+                Some(()) = running.next() => {}
                 () = self.queue.arrived(), if !full => {}
                 () = tokio::time::sleep(LOOK_EVERY), if !full => {}
                 () = drain.cancelled(), if running.is_empty() => {}
@@ -63,7 +62,15 @@ impl Mailer {
         }
     }
 
-    async fn send(&self, smtp: &Smtp, claimed: Claimed) -> fault::Result<()> {
+    /// What runs goes on while the database is away.
+    async fn take(&self, free: usize) -> Vec<Claimed> {
+        self.queue.claim(free).await.unwrap_or_else(|fault| {
+            tracing::warn!(?fault, "mails cannot be claimed for now");
+            Vec::new()
+        })
+    }
+
+    async fn send(&self, smtp: &Smtp, claimed: Claimed) {
         let (subject, outcome) = match self.message(&claimed) {
             Ok((subject, message)) => (subject, smtp.send(message).await),
             // Words or addresses that cannot become a message will not do so later either.
@@ -73,10 +80,12 @@ impl Mailer {
         if !matches!(outcome, Outcome::Accepted(_)) {
             tracing::warn!(mail = %claimed.mail, attempt = claimed.attempt, ?outcome, "a mail was not accepted");
         }
-        if !self.queue.end(&claimed, &subject, &outcome).await? {
-            tracing::warn!(mail = %claimed.mail, attempt = claimed.attempt, "an attempt outlived its lease");
+        match self.queue.end(&claimed, &subject, &outcome).await {
+            Ok(true) => {}
+            Ok(false) => tracing::warn!(mail = %claimed.mail, "an attempt outlived its lease"),
+            // The lease runs out, and the mail is sent again.
+            Err(fault) => tracing::warn!(mail = %claimed.mail, ?fault, "the end of an attempt was not kept"),
         }
-        Ok(())
     }
 
     fn message(&self, claimed: &Claimed) -> fault::Result<(String, lettre::Message)> {

@@ -2,7 +2,10 @@
 //! What lies on the internet (the mail server) is a double that speaks the real protocol.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod hooks;
 mod mails;
 mod permissions;
+mod receiver;
 mod sink;
+mod webhooks;
 mod world;

@@ -11,8 +11,26 @@ use crate::world::{World, holder, user, world};
 
 const CALLERS: [&str; 5] = ["anonymous", "customer", "reader", "admin", "service"];
 
+const READ: &[&str] = &["reader", "admin", "service"];
+const WRITE: &[&str] = &["admin", "service"];
+
 /// The rpcs, and who gets past the guard.
-const TABLE: &[(&str, &[&str])] = &[("MailService/EnqueueMail", &["service"])];
+const TABLE: &[(&str, &[&str])] = &[
+    ("MailService/EnqueueMail", &["service"]),
+    ("WebhookService/ListWebhookEndpoints", READ),
+    ("WebhookService/GetWebhookEndpoint", READ),
+    ("WebhookService/CreateWebhookEndpoint", WRITE),
+    ("WebhookService/UpdateWebhookEndpoint", WRITE),
+    ("WebhookService/DeleteWebhookEndpoint", WRITE),
+    ("WebhookService/GetWebhookSecret", WRITE),
+    ("WebhookService/RotateWebhookSecret", WRITE),
+    ("WebhookService/SendTestWebhook", WRITE),
+    ("WebhookService/ReplayWebhooks", WRITE),
+    ("WebhookService/ListWebhookDeliveries", READ),
+    ("WebhookService/GetWebhookDelivery", READ),
+    ("WebhookService/ResendWebhookDelivery", WRITE),
+    ("WebhookService/ListWebhookEventTypes", READ),
+];
 
 fn caller(world: &World, kind: &str) -> Caller {
     match kind {

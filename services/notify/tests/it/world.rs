@@ -11,7 +11,7 @@ use contracts::vbwd::notify::v1::*;
 use fault::Fault;
 use ids::{OperationId, TenantId, UserId};
 use kernel::SystemClock;
-use notify::{Config, MailConfig};
+use notify::{Config, MailConfig, WebhookConfig};
 use runtime::config::Secret;
 use runtime::{Channel, Directory, Drain, Environment, Platform};
 use secrecy::SecretString;
@@ -56,7 +56,14 @@ pub async fn world_with(change: impl FnOnce(&mut Config)) -> World {
         attempts_max: 4,
         ..MailConfig::default()
     };
-    let mut config = Config { mail };
+    let webhooks = WebhookConfig {
+        allow_http: true,
+        allowed_networks: vec!["127.0.0.0/8".to_owned(), "::1/128".to_owned()],
+        first_pause_seconds: 0,
+        pause_seconds_max: 0,
+        ..WebhookConfig::default()
+    };
+    let mut config = Config { mail, webhooks };
     change(&mut config);
     let platform = platform(&database, &nats, &config).await;
     let superuser = database.superuser(notify::NAME);
@@ -119,6 +126,14 @@ impl World {
 
     pub async fn replica_with(&self, config: &Config) -> Platform {
         platform(&self.database, &self.nats, config).await
+    }
+
+    /// The same world, served by a process with another configuration.
+    pub async fn at(&self, config: Config) -> World {
+        let platform = self.replica_with(&config).await;
+        let (database, nats) = (Arc::clone(&self.database), Arc::clone(&self.nats));
+        let (sink, superuser) = (self.sink.clone(), self.superuser.clone());
+        World { platform, tenant: self.tenant, sink, config, superuser, database, nats }
     }
 
     pub fn channel(&self) -> Channel {
