@@ -8,13 +8,22 @@ use runtime::config::Secret;
 use serde::{Deserialize, Serialize};
 
 /// Settings of notify.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// E-mail.
     pub mail: MailConfig,
     /// Outbound webhooks.
     pub webhooks: WebhookConfig,
+    /// For how many days notifications in the application are kept.
+    pub notifications_kept_days: u32,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        let (mail, webhooks) = (MailConfig::default(), WebhookConfig::default());
+        Self { mail, webhooks, notifications_kept_days: 180 }
+    }
 }
 
 /// Settings of e-mail.
@@ -28,6 +37,9 @@ pub struct MailConfig {
     pub from_address: String,
     /// Name beside it.
     pub from_name: String,
+    /// Address under which customers reach the installation, `https://shop.example`; links to
+    /// unsubscribe begin with it where a tenant has set none.
+    pub public_url: String,
     /// How long one conversation with the mail server may take.
     pub timeout_seconds: u32,
     /// How long an attempt keeps others away; longer than any conversation.
@@ -119,6 +131,7 @@ impl Default for MailConfig {
             smtp_url: Secret::default(),
             from_address: "no-reply@localhost.localdomain".to_owned(),
             from_name: String::new(),
+            public_url: String::new(),
             timeout_seconds: 30,
             lease_seconds: 180,
             concurrency: 8,
@@ -154,12 +167,21 @@ impl MailConfig {
 }
 
 impl Config {
+    fn rules(&self) -> Vec<(&'static str, bool)> {
+        let own = [("notifications_kept_days", self.notifications_kept_days >= 1)];
+        self.mail.rules().into_iter().chain(self.webhooks.rules()).chain(own).collect()
+    }
+
+    pub(crate) fn notifications_kept(&self) -> SignedDuration {
+        SignedDuration::from_hours(24 * i64::from(self.notifications_kept_days))
+    }
+
     /// Checks what the types cannot.
     ///
     /// # Errors
     /// Invalid input naming every setting that is out of range.
     pub fn validate(&self) -> fault::Result<()> {
-        let wrong = self.mail.rules().into_iter().chain(self.webhooks.rules()).filter(|(_, holds)| !holds);
+        let wrong = self.rules().into_iter().filter(|(_, holds)| !holds);
         let fault = wrong.fold(None, |fault: Option<Fault>, (setting, _)| {
             let pointer = format!("/notify/{setting}");
             Some(match fault {

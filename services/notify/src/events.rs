@@ -3,7 +3,7 @@
 //! No personal data: people are named by id. When you add an event, also add its mapping in
 //! `outbound.rs`, its message in `events.proto` and a sample below.
 
-use ids::{MailId, UserId, WebhookId};
+use ids::{MailId, NotificationId, UserId, WebhookId};
 use serde::{Deserialize, Serialize};
 
 /// Stream kind of facts about a mail; the stream is the mail.
@@ -35,6 +35,20 @@ pub struct EndpointDisabled {
     pub reason: String,
 }
 
+/// Stream kind of facts about a notification; the stream is the notification.
+pub(crate) const NOTIFICATION: &str = "notification";
+
+/// A user was told something in the application.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotificationCreated {
+    /// Which.
+    pub notification: NotificationId,
+    /// Whom.
+    pub user: UserId,
+    /// What.
+    pub template: String,
+}
+
 kernel::events! {
     /// What notify tells others.
     pub enum NotifyEvent {
@@ -42,6 +56,8 @@ kernel::events! {
         "mail.failed" 1 => MailFailed(MailFailed),
         /// A webhook endpoint was given up.
         "webhook_endpoint.disabled" 1 => EndpointDisabled(EndpointDisabled),
+        /// A user was told something in the application.
+        "notification.created" 1 => NotificationCreated(NotificationCreated),
     }
 }
 
@@ -56,7 +72,13 @@ pub(crate) mod samples {
 
     pub(crate) fn one_of_each() -> Vec<NotifyEvent> {
         let (mail, user) = (MailId::from_uuid(id(1)), Some(UserId::from_uuid(id(2))));
+        let notification = NotificationCreated {
+            notification: NotificationId::from_uuid(id(4)),
+            user: UserId::from_uuid(id(2)),
+            template: "invoice.paid".to_owned(),
+        };
         vec![
+            NotifyEvent::NotificationCreated(notification),
             NotifyEvent::MailFailed(MailFailed { mail, template: "invoice.paid".to_owned(), user }),
             NotifyEvent::EndpointDisabled(EndpointDisabled {
                 endpoint: WebhookId::from_uuid(id(3)),

@@ -6,21 +6,27 @@
 //!    sent it. A crash between sending and ending sends again: delivery is at least once.
 //! 3. `catalogue` names everything that can be told, with the variables each telling may use; the
 //!    words are templates, rendered by `render`.
-//! 4. What may be secret (one-time links) is sealed at rest by `secrets`.
+//! 4. `webhooks` delivers events to the tenants' endpoints, each on a lane of its own.
+//! 5. `telling` says what events mean to people: a mail, a notification, or nothing, as the tenant
+//!    (`wording`) and the person (`wishes`) want it.
+//! 6. What may be secret (one-time links) is sealed at rest by `secrets`.
 
-#[allow(dead_code, reason = "the administration of templates is being built on it")]
 mod catalogue;
 mod config;
 mod events;
 mod grpc;
 mod mail;
 mod metrics;
+mod notifications;
 mod outbound;
 mod pauses;
-#[allow(dead_code, reason = "the administration of templates is being built on it")]
+mod people;
 mod render;
 mod secrets;
+mod telling;
 mod webhooks;
+mod wishes;
+mod wording;
 
 use std::sync::Arc;
 
@@ -34,7 +40,10 @@ pub use config::{Config, MailConfig, WebhookConfig};
 pub use outbound::publish;
 
 use mail::{Mailer, Queue};
+use notifications::Hub;
+use people::People;
 use secrets::Secrets;
+use telling::OnEvent;
 use webhooks::{Dispatcher, Endpoints, FanOut, Guard, Sender};
 
 /// The word after `vbwd.` in the proto package; also the schema and the role.
@@ -56,6 +65,9 @@ pub async fn service(platform: &Platform, config: Config) -> fault::Result<Servi
         fan_out(&parts, platform),
         dispatch(dispatcher.clone()),
         webhook_sweep(dispatcher),
+        on_event(&parts, platform, &config)?,
+        notification_tail(&parts),
+        notification_sweep(&parts, &config),
     ];
     Ok(Service { name: NAME, routes: grpc::routes(parts.rpcs(&config)), roles })
 }
@@ -67,6 +79,7 @@ struct Parts {
     secrets: Arc<Secrets>,
     queue: Queue,
     guard: Guard,
+    hub: Hub,
 }
 
 impl Parts {
@@ -75,7 +88,7 @@ impl Parts {
         let secrets = Arc::new(Secrets::derive(&platform.secret)?);
         let queue = Queue::new(store.clone(), Arc::clone(&clock), Arc::clone(&secrets), config.mail.clone());
         let guard = Guard::new(config.webhooks.allow_http, &config.webhooks.allowed_networks)?;
-        Ok(Self { store, clock, secrets, queue, guard })
+        Ok(Self { store, clock, secrets, queue, guard, hub: Hub::new() })
     }
 
     fn dispatcher(&self, config: &Config) -> fault::Result<Dispatcher> {
@@ -96,6 +109,9 @@ impl Parts {
             store: self.store.clone(),
             queue: self.queue.clone(),
             endpoints,
+            secrets: Arc::clone(&self.secrets),
+            hub: self.hub.clone(),
+            product_name: config.mail.from_name.clone(),
         }
     }
 }
@@ -135,4 +151,26 @@ fn dispatch(dispatcher: Dispatcher) -> Role {
 
 fn webhook_sweep(dispatcher: Dispatcher) -> Role {
     Role::task("webhook-sweep", move |drain| dispatcher.clone().sweep(drain))
+}
+
+fn on_event(parts: &Parts, platform: &Platform, config: &Config) -> fault::Result<Role> {
+    let (bus, store, clock) = (platform.bus(), parts.store.clone(), Arc::clone(&parts.clock));
+    let (people, mails) = (People::new(platform)?, parts.queue.clone());
+    let consumer = OnEvent { clock, people, mails, product_name: config.mail.from_name.clone() };
+    Ok(Role::task("on_event", move |drain| {
+        bus::run_consumer(bus.clone(), store.clone(), consumer.clone(), drain)
+    }))
+}
+
+fn notification_tail(parts: &Parts) -> Role {
+    let (hub, store) = (parts.hub.clone(), parts.store.clone());
+    Role::task("notification-tail", move |drain| hub.clone().tail(store.clone(), drain))
+}
+
+fn notification_sweep(parts: &Parts, config: &Config) -> Role {
+    let (store, clock) = (parts.store.clone(), Arc::clone(&parts.clock));
+    let kept = config.notifications_kept();
+    Role::task("notification-sweep", move |drain| {
+        notifications::sweep(store.clone(), Arc::clone(&clock), kept, drain)
+    })
 }

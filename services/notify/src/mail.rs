@@ -3,9 +3,12 @@
 
 mod address;
 mod envelope;
+mod letter;
+mod log;
 mod queue;
 mod sender;
 mod smtp;
 
-pub(crate) use queue::{NewMail, Queue};
+pub(crate) use log::{MailAttempt, MailFilter, MailRow};
+pub(crate) use queue::{NewMail, Queue, locale_tag};
 pub(crate) use sender::Mailer;

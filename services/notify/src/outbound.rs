@@ -34,6 +34,13 @@ pub fn publish(stored: &StoredEvent) -> fault::Result<Vec<Outbound>> {
             let schema = "vbwd.notify.v1.WebhookEndpointDisabled";
             Outbound::of(stored, NAME, "webhook_endpoint", name, (schema, &message))
         }
+        NotifyEvent::NotificationCreated(event) => {
+            let (notification_id, user_id) = (event.notification.to_string(), event.user.to_string());
+            let message =
+                proto::NotificationCreated { notification_id, user_id, template: event.template, at };
+            let schema = "vbwd.notify.v1.NotificationCreated";
+            Outbound::of(stored, NAME, "notification", name, (schema, &message))
+        }
     };
     Ok(vec![published?])
 }

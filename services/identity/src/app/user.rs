@@ -80,12 +80,12 @@ impl Identity {
         self.finish_change(unit, cause, "user.suspend", id, (before, after)).await
     }
 
-    /// The status of a user, if there is one.
-    pub(crate) async fn look_up_user(&self, tenant: TenantId, id: UserId) -> fault::Result<Option<Status>> {
+    /// A user, if there is one.
+    pub(crate) async fn look_up_user(&self, tenant: TenantId, id: UserId) -> fault::Result<Option<User>> {
         let mut transaction = self.store.read(tenant).await?;
         let found = users::find(&mut transaction, tenant, id).await?;
         transaction.rollback().await.map_err(storage)?;
-        Ok(found.map(|user| user.status))
+        Ok(found)
     }
 
     /// Lets a suspended user sign in again.

@@ -35,8 +35,14 @@ impl UserDirectoryService for Api {
         let (caller, _) = self.context(&request)?;
         let id = convert::user_id(&request.get_ref().user_id)?;
         let found = self.0.look_up_user(caller.tenant, id).await?;
-        let active = found == Some(crate::tables::users::Status::Active);
-        Ok(Response::new(proto::LookUpUserResponse { exists: found.is_some(), active }))
+        let answer = found.map(|user| proto::LookUpUserResponse {
+            exists: true,
+            active: user.status == crate::tables::users::Status::Active,
+            email: user.email,
+            display_name: user.display_name,
+            ..proto::LookUpUserResponse::default()
+        });
+        Ok(Response::new(answer.unwrap_or_default()))
     }
 }
 

@@ -113,6 +113,16 @@ impl Queue {
         self.0.clock.wall()
     }
 
+    /// The store behind it.
+    pub(crate) fn store(&self) -> &EventStore {
+        &self.0.store
+    }
+
+    /// The keys of this service.
+    pub(crate) fn secrets(&self) -> &Secrets {
+        &self.0.secrets
+    }
+
     /// Resolves when this process may have put something into the queue.
     pub(crate) async fn arrived(&self) {
         self.0.arrived.notified().await;
@@ -152,7 +162,7 @@ impl Queue {
         .bind(operation.as_uuid())
         .bind(hash.as_slice())
         .bind(kind.key)
-        .bind(locale(&mail.locale)?)
+        .bind(locale_tag(&mail.locale)?)
         .bind(recipient)
         .bind(mail.user.map(UserId::as_uuid))
         .bind(self.seal(id, &mail.variables)?)
@@ -208,6 +218,16 @@ impl Queue {
         }
         worker.commit().await?;
         observe(claimed, status, now);
+        Ok(held)
+    }
+
+    /// Ends a mail that its recipient does not want.
+    pub(crate) async fn suppress(&self, claimed: &Claimed) -> fault::Result<bool> {
+        let now = self.now();
+        let mut worker = self.0.store.begin_worker(Some(claimed.tenant)).await?;
+        let unwanted = Outcome::Refused("the recipient has unsubscribed".to_owned());
+        let held = settle(worker.connection(), claimed, ("suppressed", now), "", &unwanted, now).await?;
+        worker.commit().await?;
         Ok(held)
     }
 
@@ -373,7 +393,7 @@ fn fingerprint(mail: &NewMail) -> [u8; 32] {
 }
 
 /// A language tag, as far as the queue must know it.
-fn locale(text: &str) -> fault::Result<String> {
+pub(crate) fn locale_tag(text: &str) -> fault::Result<String> {
     let fits = text.len() <= 35
         && text
             .split('-')

@@ -4,27 +4,23 @@ use std::time::Duration;
 
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
-use lettre::message::Mailbox;
 use runtime::{Drain, Environment};
 
-use super::envelope::{self, Envelope};
+use super::letter::{self, House, Prepared};
 use super::queue::{Claimed, Queue};
 use super::smtp::{Outcome, Smtp};
-use crate::catalogue::{LANGUAGES, shipped};
 use crate::config::MailConfig;
 use crate::metrics;
-use crate::render::{self, Brand, Facts, Letter};
 
 /// How often the queue is looked at when nothing says that there is something.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
-const ACCENT: &str = "#2457d6";
 
 /// Sends what is in the queue.
 #[derive(Clone)]
 pub(crate) struct Mailer {
     queue: Queue,
     smtp: Option<Smtp>,
-    from: (String, String),
+    house: House,
     concurrency: usize,
 }
 
@@ -33,8 +29,12 @@ impl Mailer {
     /// When the mail server's address cannot be used.
     pub(crate) fn new(queue: Queue, environment: Environment, config: &MailConfig) -> fault::Result<Self> {
         let smtp = Smtp::new(&config.smtp_url, config.timeout(), environment)?;
-        let from = (config.from_name.clone(), config.from_address.clone());
-        Ok(Self { queue, smtp, from, concurrency: usize::from(config.concurrency) })
+        let house = House {
+            from_name: config.from_name.clone(),
+            from_address: config.from_address.clone(),
+            public_url: config.public_url.trim_end_matches('/').to_owned(),
+        };
+        Ok(Self { queue, smtp, house, concurrency: usize::from(config.concurrency) })
     }
 
     /// Sends until told to stop; what has begun is finished.
@@ -71,53 +71,26 @@ impl Mailer {
     }
 
     async fn send(&self, smtp: &Smtp, claimed: Claimed) {
-        let (subject, outcome) = match self.message(&claimed) {
-            Ok((subject, message)) => (subject, smtp.send(message).await),
+        let (subject, outcome) = match letter::prepare(&self.queue, &self.house, &claimed).await {
+            Ok(Prepared::Send { subject, message }) => (subject, smtp.send(*message).await),
+            Ok(Prepared::Unwanted) => return kept(&claimed, self.queue.suppress(&claimed).await),
+            Err(fault) if fault.is_transient() => (String::new(), Outcome::Deferred(fault.to_string())),
             // Words or addresses that cannot become a message will not do so later either.
-            Err(fault) => (String::new(), Outcome::Refused(format!("{fault}"))),
+            Err(fault) => (String::new(), Outcome::Refused(fault.to_string())),
         };
         metrics::mail_attempt(outcome.name());
         if !matches!(outcome, Outcome::Accepted(_)) {
             tracing::warn!(mail = %claimed.mail, attempt = claimed.attempt, ?outcome, "a mail was not accepted");
         }
-        match self.queue.end(&claimed, &subject, &outcome).await {
-            Ok(true) => {}
-            Ok(false) => tracing::warn!(mail = %claimed.mail, "an attempt outlived its lease"),
-            // The lease runs out, and the mail is sent again.
-            Err(fault) => tracing::warn!(mail = %claimed.mail, ?fault, "the end of an attempt was not kept"),
-        }
-    }
-
-    fn message(&self, claimed: &Claimed) -> fault::Result<(String, lettre::Message)> {
-        let brand =
-            Brand { product_name: self.from.0.clone(), accent_colour: ACCENT.to_owned(), ..Brand::default() };
-        let letter = self.letter(claimed, &brand)?;
-        let subject = letter.subject.clone();
-        let from = mailbox(&self.from.0, &self.from.1)?;
-        let envelope = Envelope {
-            mail: claimed.mail,
-            from,
-            reply_to: None,
-            to: mailbox("", &claimed.recipient)?,
-            at: self.queue.now(),
-            unsubscribe_url: None,
-        };
-        Ok((subject, envelope::message(envelope, letter)?))
-    }
-
-    fn letter(&self, claimed: &Claimed, brand: &Brand) -> fault::Result<Letter> {
-        let language = claimed.locale.split('-').next().unwrap_or_default();
-        let [fallback, ..] = LANGUAGES;
-        let found = [language, fallback]
-            .into_iter()
-            .find_map(|language| shipped(&claimed.template, language).map(|words| (words, language)));
-        let (words, locale) = found.ok_or_else(|| fault::Fault::not_found("template"))?;
-        let facts = Facts { values: &claimed.variables, brand, locale, unsubscribe_url: None };
-        render::letter(words, &facts).map_err(fault::Fault::internal)
+        kept(&claimed, self.queue.end(&claimed, &subject, &outcome).await);
     }
 }
 
-fn mailbox(name: &str, address: &str) -> fault::Result<Mailbox> {
-    let name = (!name.is_empty()).then(|| name.to_owned());
-    Ok(Mailbox::new(name, super::address::recipient(address)?))
+fn kept(claimed: &Claimed, ended: fault::Result<bool>) {
+    match ended {
+        Ok(true) => {}
+        Ok(false) => tracing::warn!(mail = %claimed.mail, "an attempt outlived its lease"),
+        // The lease runs out, and the mail is sent again.
+        Err(fault) => tracing::warn!(mail = %claimed.mail, ?fault, "the end of an attempt was not kept"),
+    }
 }

@@ -22,6 +22,7 @@ use crate::events::{ENDPOINT, EndpointDisabled, NotifyEvent};
 use crate::mail::{NewMail, Queue};
 use crate::metrics;
 use crate::pauses::Pauses;
+use crate::wording;
 
 /// Failures in a row below which an endpoint is never given up, however long they took.
 const FAILURES_MIN: i32 = 5;
@@ -145,6 +146,8 @@ impl Ender {
             .append_fact(ENDPOINT, claimed.endpoint.as_uuid(), NotifyEvent::EndpointDisabled(disabled))
             .await?;
         metrics::webhook_endpoint_disabled();
+        let operator = wording::settings(worker.connection(), claimed.tenant).await?.operator_email;
+        let contact = if contact.is_empty() { &operator } else { contact };
         if contact.is_empty() {
             return Ok(());
         }

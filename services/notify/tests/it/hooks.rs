@@ -172,11 +172,20 @@ impl World {
     /// Publishes an event as another service does.
     pub async fn publish(
         &self,
+        noun: (&'static str, &'static str, &str),
+        subject_id: &str,
+        content: (&'static str, &impl prost::Message),
+    ) -> EventId {
+        self.publish_as(EventId::new(), noun, subject_id, content).await
+    }
+
+    pub async fn publish_as(
+        &self,
+        event_id: EventId,
         (service, aggregate, event): (&'static str, &'static str, &str),
         subject_id: &str,
         (data_schema, message): (&'static str, &impl prost::Message),
     ) -> EventId {
-        let event_id = EventId::new();
         let outbound = Outbound {
             tenant: self.tenant,
             service,

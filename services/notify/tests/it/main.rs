@@ -4,8 +4,11 @@
 
 mod hooks;
 mod mails;
+mod people;
 mod permissions;
 mod receiver;
 mod sink;
+mod telling;
+mod templates;
 mod webhooks;
 mod world;

@@ -72,7 +72,7 @@ impl Sink {
                     say("354 go on")?;
                     let data: Vec<_> =
                         lines.by_ref().map_while(Result::ok).take_while(|line| line != ".").collect();
-                    let nth = self.take(&recipient, data.join("\n"));
+                    let nth = self.take(&recipient, data.join("\n").replace("=\n", ""));
                     if recipient.starts_with("lost") && nth == 1 {
                         stream.shutdown(std::net::Shutdown::Both).ok()?;
                         return None;

@@ -18,6 +18,7 @@ use secrecy::SecretString;
 use sqlx::PgPool;
 use testkit::{Nats, TestDatabase};
 
+use crate::people::People;
 use crate::sink::Sink;
 
 const SECRET: &str = "a-fleet-secret-for-tests-that-is-long-enough-0123456789";
@@ -26,6 +27,7 @@ pub struct World {
     pub platform: Platform,
     pub tenant: TenantId,
     pub sink: Sink,
+    pub people: People,
     pub config: Config,
     /// Sees every row, for assertions.
     pub superuser: PgPool,
@@ -45,7 +47,7 @@ pub async fn world() -> World {
 
 pub async fn world_with(change: impl FnOnce(&mut Config)) -> World {
     let database = Arc::new(testkit::database(notify::NAME, notify::migrations()).await);
-    let (nats, sink) = (Arc::new(testkit::nats()), Sink::start());
+    let (nats, sink, people) = (Arc::new(testkit::nats()), Sink::start(), People::default());
     let mail = MailConfig {
         smtp_url: Secret::from(sink.url.as_str()),
         from_address: "no-reply@shop.example".to_owned(),
@@ -63,14 +65,14 @@ pub async fn world_with(change: impl FnOnce(&mut Config)) -> World {
         pause_seconds_max: 0,
         ..WebhookConfig::default()
     };
-    let mut config = Config { mail, webhooks };
+    let mut config = Config { mail, webhooks, ..Config::default() };
     change(&mut config);
-    let platform = platform(&database, &nats, &config).await;
+    let platform = platform(&database, &nats, &people, &config).await;
     let superuser = database.superuser(notify::NAME);
-    World { platform, tenant: TenantId::new(), sink, config, superuser, database, nats }
+    World { platform, tenant: TenantId::new(), sink, people, config, superuser, database, nats }
 }
 
-async fn platform(database: &TestDatabase, nats: &Nats, config: &Config) -> Platform {
+async fn platform(database: &TestDatabase, nats: &Nats, people: &People, config: &Config) -> Platform {
     let directory = Directory::new([notify::NAME, "identity"], []).unwrap();
     let bus = Bus::connect(&nats.url(), "").await.unwrap();
     bus.ensure_stream().await.unwrap();
@@ -84,12 +86,17 @@ async fn platform(database: &TestDatabase, nats: &Nats, config: &Config) -> Plat
         Drain::new(),
     );
     let platform = platform.unwrap();
+    platform.install(people.service());
     platform.install(notify::service(&platform, config.clone()).await.unwrap());
     platform
 }
 
 pub fn user(tenant: TenantId) -> Caller {
     Caller { subject: Subject::User(UserId::new()), ..Caller::anonymous(tenant) }
+}
+
+pub fn signed_in(tenant: TenantId, user: UserId) -> Caller {
+    Caller { subject: Subject::User(user), ..Caller::anonymous(tenant) }
 }
 
 pub fn holder(tenant: TenantId, permissions: &[&str]) -> Caller {
@@ -125,15 +132,15 @@ impl World {
     }
 
     pub async fn replica_with(&self, config: &Config) -> Platform {
-        platform(&self.database, &self.nats, config).await
+        platform(&self.database, &self.nats, &self.people, config).await
     }
 
     /// The same world, served by a process with another configuration.
     pub async fn at(&self, config: Config) -> World {
         let platform = self.replica_with(&config).await;
         let (database, nats) = (Arc::clone(&self.database), Arc::clone(&self.nats));
-        let (sink, superuser) = (self.sink.clone(), self.superuser.clone());
-        World { platform, tenant: self.tenant, sink, config, superuser, database, nats }
+        let (sink, people, superuser) = (self.sink.clone(), self.people.clone(), self.superuser.clone());
+        World { platform, tenant: self.tenant, sink, people, config, superuser, database, nats }
     }
 
     pub fn channel(&self) -> Channel {
