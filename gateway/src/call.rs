@@ -23,6 +23,9 @@ use crate::problem::{self, Refusal};
 use crate::public_cache::unless_known;
 use crate::transcode::{self, Input};
 
+/// As much of a `User-Agent` as is passed on.
+const USER_AGENT_BYTES_MAX: usize = 256;
+
 /// A request whose caller was admitted.
 struct Admitted<'a> {
     plan: &'a Plan,
@@ -137,7 +140,7 @@ impl Gate {
     ) -> problem::Result<Answer> {
         let (plan, caller) = (request.plan, &request.caller);
         let patience = self.patience(plan);
-        let outcome = self.upstream.call(plan, caller, operation, message, patience).await;
+        let outcome = self.upstream.call(plan, caller, operation, message, request.device(), patience).await;
         if plan.is_write() {
             self.cache.written(caller.tenant, plan.rpc.service.as_str());
         }
@@ -178,6 +181,12 @@ impl Gate {
 }
 
 impl Admitted<'_> {
+    /// What the client says it is, where that is kept: identity shows it in the list of sessions.
+    fn device(&self) -> Option<&str> {
+        let text = self.parts.headers.get(header::USER_AGENT)?.to_str().ok()?;
+        (self.plan.rpc.service == "identity").then(|| text.get(..USER_AGENT_BYTES_MAX).unwrap_or(text))
+    }
+
     fn input(&self, body: Bytes) -> Input<'_> {
         Input { path: self.path, query: self.parts.uri.query(), headers: &self.parts.headers, body }
     }

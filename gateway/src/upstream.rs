@@ -7,7 +7,7 @@ use auth::Caller;
 use bytes::{Buf as _, BufMut as _, Bytes};
 use fault::{Code, Fault};
 use ids::{OperationId, TenantId};
-use runtime::{OPERATION_ID, Peer, Platform};
+use runtime::{OPERATION_ID, Peer, Platform, USER_AGENT};
 use tonic::client::Grpc;
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::metadata::MetadataValue;
@@ -47,7 +47,7 @@ impl Upstream {
         })
     }
 
-    /// Calls the rpc of `plan` for `caller`.
+    /// Calls the rpc of `plan` for `caller`, who said to be `device`.
     ///
     /// # Errors
     /// What the service answers; `service_unreachable` or `call_timeout` when it does not.
@@ -57,6 +57,7 @@ impl Upstream {
         caller: &Caller,
         operation: OperationId,
         message: Bytes,
+        device: Option<&str>,
         patience: Duration,
     ) -> fault::Result<Bytes> {
         let peer = self.peer(&plan.rpc.service)?;
@@ -65,6 +66,9 @@ impl Upstream {
         let id: &str = operation.as_uuid().hyphenated().encode_lower(&mut id);
         let id = MetadataValue::try_from(id).map_err(Fault::internal)?;
         request.metadata_mut().insert(OPERATION_ID, id);
+        if let Some(device) = device.and_then(|device| MetadataValue::try_from(device).ok()) {
+            request.metadata_mut().insert(USER_AGENT, device);
+        }
         let call = unary(peer, plan, request);
         tokio::time::timeout(patience, call).await.unwrap_or_else(|_| {
             Err(Fault::new(Code::Timeout, "call_timeout", "No answer in time; the outcome may be unknown."))

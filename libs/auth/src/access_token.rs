@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::key::{decoding_key, encoding_key, public_component};
-use crate::{Caller, Permissions, Subject};
+use crate::{Caller, Permissions, Subject, Via};
 
 const ISSUER: &str = "vbwd";
 const TYPE: &str = "at+jwt";
@@ -33,12 +33,25 @@ pub struct AccessTokenClaims {
     pub roles: Vec<String>,
     /// Permissions granted when it was issued.
     pub perms: Permissions,
+    /// Access levels held when it was issued.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub levels: Vec<String>,
+    /// Who really acts, when the user is impersonated (RFC 8693): front ends show a banner.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub act: Option<ActingParty>,
     /// Issued at, Unix seconds.
     pub iat: i64,
     /// Expires at, Unix seconds.
     pub exp: i64,
     /// Unique id of the token.
     pub jti: Uuid,
+}
+
+/// The party that acts as the token's subject.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ActingParty {
+    /// The impersonating user.
+    pub sub: UserId,
 }
 
 /// A public key as JWKS publishes it (RFC 8037).
@@ -79,6 +92,11 @@ impl AccessTokenIssuer {
     /// When the caller is no user with a session, or signing fails.
     pub fn issue(&self, caller: &Caller, now: Timestamp, life_seconds: i64) -> fault::Result<String> {
         let session = caller.session.ok_or_else(|| Fault::internal("a token needs a session"))?;
+        let act = match caller.via {
+            None => None,
+            Some(Via::Impersonator(sub)) => Some(ActingParty { sub }),
+            Some(Via::Key(_)) => return Err(Fault::internal("a key needs no token")),
+        };
         let claims = AccessTokenClaims {
             iss: ISSUER.to_owned(),
             aud: caller.tenant,
@@ -86,6 +104,8 @@ impl AccessTokenIssuer {
             sid: session,
             roles: caller.roles.clone(),
             perms: caller.permissions.clone(),
+            levels: caller.levels.clone(),
+            act,
             iat: now.as_second(),
             exp: now.as_second().saturating_add(life_seconds),
             jti: Uuid::now_v7(),
@@ -154,6 +174,8 @@ impl AccessTokenClaims {
             session: Some(self.sid),
             roles: self.roles,
             permissions: self.perms,
+            levels: self.levels,
+            via: self.act.map(|act| Via::Impersonator(act.sub)),
             origin: None,
         }
     }
@@ -202,6 +224,18 @@ mod tests {
         let token = issuer.issue(&caller, now(), 300).unwrap();
         assert_eq!(tokens.verify(&token, caller.tenant, now() + 299.seconds()).unwrap(), caller);
         assert_eq!(reason(tokens.verify(&token, caller.tenant, now() + 300.seconds())), "token_expired");
+    }
+
+    #[test]
+    fn a_token_of_an_impersonated_user_says_who_acts() {
+        let (issuer, admin) = (issuer("k1", 1), UserId::new());
+        let caller = Caller { via: Some(Via::Impersonator(admin)), ..signed_in() };
+        let tokens = AccessTokens::from_jwks(&[issuer.jwk()]).unwrap();
+        let token = issuer.issue(&caller, now(), 300).unwrap();
+        assert_eq!(tokens.verify(&token, caller.tenant, now()).unwrap(), caller);
+        let claims = URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap()).unwrap();
+        let claims: serde_json::Value = serde_json::from_slice(&claims).unwrap();
+        assert_eq!(claims["act"]["sub"], admin.to_string());
     }
 
     #[test]

@@ -49,6 +49,10 @@ struct Claims {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     roles: Vec<String>,
     perms: Permissions,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    levels: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    via: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     origin: Option<String>,
     iat: i64,
@@ -101,6 +105,8 @@ impl AssertionKeys {
             sid: caller.session,
             roles: caller.roles.clone(),
             perms: caller.permissions.clone(),
+            levels: caller.levels.clone(),
+            via: caller.via.map(|via| via.to_string()),
             origin: caller.origin.clone(),
             iat: now.as_second(),
             exp: now.as_second().saturating_add(LIFE_SECONDS),
@@ -145,12 +151,15 @@ impl AssertionKeys {
 
 impl Claims {
     fn into_caller(self) -> fault::Result<Caller> {
+        let via = self.via.map(|via| via.parse()).transpose().map_err(|_| invalid("via"))?;
         Ok(Caller {
             tenant: self.tid,
             subject: self.sub.parse().map_err(|_| invalid("subject"))?,
             session: self.sid,
             roles: self.roles,
             permissions: self.perms,
+            levels: self.levels,
+            via,
             origin: self.origin,
         })
     }
@@ -163,13 +172,17 @@ fn invalid(why: &str) -> Fault {
 
 /// Everything that goes into the claims, so that a changed permission is a new assertion.
 fn cache_key(issuer: &str, caller: &Caller) -> String {
-    let mut key = format!("{issuer}|{}|{}", caller.tenant, caller.subject);
+    let mut key = format!("{issuer}|{}|{}", caller.tenant, caller.actor());
     let session = caller.session.map(|session| session.to_string());
     let origin = caller.origin.as_deref();
     let parts = session.as_deref().into_iter().chain(origin).chain(caller.roles.iter().map(String::as_str));
     for part in parts.chain(caller.permissions.iter()) {
         key.push('|');
         key.push_str(part);
+    }
+    for level in &caller.levels {
+        key.push_str("|level ");
+        key.push_str(level);
     }
     key
 }
@@ -190,6 +203,8 @@ mod tests {
             subject: Subject::User(UserId::new()),
             permissions: Permissions::new(["users.read"]).unwrap(),
             roles: vec!["admin".to_owned()],
+            levels: vec!["gold".to_owned()],
+            via: Some(crate::Via::Impersonator(UserId::new())),
             session: Some(SessionId::new()),
             origin: Some("203.0.113.7".to_owned()),
             ..Caller::anonymous(TenantId::new())

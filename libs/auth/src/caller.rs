@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use fault::{Code, Fault};
 use ids::{SessionId, TenantId, UserId};
+use uuid::Uuid;
 
 use crate::Permissions;
 
@@ -18,6 +19,15 @@ pub enum Subject {
     User(UserId),
     /// A service of the fleet, on its own account.
     Service(String),
+}
+
+/// How somebody acts as a user without a session that this user opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Via {
+    /// With an API key of the user.
+    Key(Uuid),
+    /// Another user impersonates this one.
+    Impersonator(UserId),
 }
 
 /// On whose behalf a call is made.
@@ -33,6 +43,10 @@ pub struct Caller {
     pub roles: Vec<String>,
     /// What these roles grant.
     pub permissions: Permissions,
+    /// Access levels held: what a customer has bought or was given, used to gate content.
+    pub levels: Vec<String>,
+    /// How the user acts, when not in a session of their own.
+    pub via: Option<Via>,
     /// Address the call came from, as the edge saw it.
     pub origin: Option<String>,
 }
@@ -47,6 +61,8 @@ impl Caller {
             session: None,
             roles: Vec::new(),
             permissions: Permissions::none(),
+            levels: Vec::new(),
+            via: None,
             origin: None,
         }
     }
@@ -70,6 +86,32 @@ impl Caller {
         match self.subject {
             Subject::User(user) => Ok(user),
             _ => Err(Fault::new(Code::Unauthenticated, "authentication_required", "Sign in first.")),
+        }
+    }
+
+    /// Who acts, and how, as histories and audit trails keep it: `user:<id>`, `user:<id> via key:<id>`,
+    /// `user:<id> via user:<impersonator>`.
+    #[must_use]
+    pub fn actor(&self) -> String {
+        match self.via {
+            None => self.subject.to_string(),
+            Some(via) => format!("{} via {via}", self.subject),
+        }
+    }
+
+    /// The user and the session, of a user who acts in a session of their own.
+    ///
+    /// # Errors
+    /// `authentication_required`; `own_session_required` for impersonators and API keys.
+    pub fn own_session(&self) -> fault::Result<(UserId, SessionId)> {
+        let user = self.user()?;
+        match (self.session, self.via) {
+            (Some(session), None) => Ok((user, session)),
+            _ => Err(Fault::new(
+                Code::Forbidden,
+                "own_session_required",
+                "Only the user can do this, signed in and not through a key or an impersonator.",
+            )),
         }
     }
 
@@ -106,6 +148,27 @@ impl fmt::Display for Subject {
     }
 }
 
+impl fmt::Display for Via {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Key(key) => write!(f, "key:{key}"),
+            Self::Impersonator(user) => write!(f, "user:{user}"),
+        }
+    }
+}
+
+impl FromStr for Via {
+    type Err = ids::InvalidId;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.split_once(':') {
+            Some(("key", id)) => Uuid::try_parse(id).map(Self::Key).map_err(|_| ids::InvalidId),
+            Some(("user", id)) => id.parse().map(Self::Impersonator),
+            _ => Err(ids::InvalidId),
+        }
+    }
+}
+
 impl FromStr for Subject {
     type Err = ids::InvalidId;
 
@@ -132,6 +195,29 @@ mod tests {
         }
         assert!("user:42".parse::<Subject>().is_err());
         assert!("service:".parse::<Subject>().is_err());
+    }
+
+    #[test]
+    fn an_actor_says_how_it_acts_and_only_the_user_has_an_own_session() {
+        let (user, other, key) = (UserId::new(), UserId::new(), Uuid::now_v7());
+        let own = Caller {
+            subject: Subject::User(user),
+            session: Some(SessionId::new()),
+            ..Caller::anonymous(TenantId::new())
+        };
+        assert_eq!(own.actor(), format!("user:{user}"));
+        assert!(own.own_session().is_ok());
+        for (via, text) in [
+            (Via::Key(key), format!("user:{user} via key:{key}")),
+            (Via::Impersonator(other), format!("user:{user} via user:{other}")),
+        ] {
+            let caller = Caller { via: Some(via), ..own.clone() };
+            assert_eq!(caller.actor(), text);
+            assert_eq!(caller.own_session().unwrap_err().reason(), "own_session_required");
+            assert_eq!(via.to_string().parse(), Ok(via));
+        }
+        let without = Caller { session: None, ..own };
+        assert!(without.own_session().is_err());
     }
 
     #[test]

@@ -13,9 +13,9 @@ mod caller;
 mod key;
 mod permissions;
 
-pub use access_token::{AccessTokenClaims, AccessTokenIssuer, AccessTokens, Jwk};
+pub use access_token::{AccessTokenClaims, AccessTokenIssuer, AccessTokens, ActingParty, Jwk};
 pub use assertion::{AssertionKeys, METADATA_KEY};
-pub use caller::{Caller, Subject, caller};
+pub use caller::{Caller, Subject, Via, caller};
 pub use key::derive_secret;
 pub use permissions::{InvalidPermission, Permissions};
 

@@ -55,17 +55,36 @@ impl Permissions {
     /// Whether everything that `other` grants is granted here too.
     #[must_use]
     pub fn covers(&self, other: &Self) -> bool {
-        other.0.iter().all(|granted| match granted.as_str() {
+        other.0.iter().all(|granted| self.covers_one(granted))
+    }
+
+    fn covers_one(&self, granted: &str) -> bool {
+        match granted {
             "*" => self.0.contains("*"),
             wildcard if wildcard.ends_with(".*") => self.0.contains("*") || self.0.contains(wildcard),
             permission => self.allows(permission),
-        })
+        }
     }
 
     /// What both grant.
     #[must_use]
     pub fn union(&self, other: &Self) -> Self {
         Self(self.0.union(&other.0).cloned().collect())
+    }
+
+    /// What is granted by this set and by `other`.
+    #[must_use]
+    pub fn intersection(&self, other: &Self) -> Self {
+        let ours = self.0.iter().filter(|granted| other.covers_one(granted));
+        let theirs = other.0.iter().filter(|granted| self.covers_one(granted));
+        Self(ours.chain(theirs).cloned().collect())
+    }
+
+    /// Which of the granted texts grants `permission`: the path that answers "why".
+    #[must_use]
+    pub fn grant_of(&self, permission: &str) -> Option<&str> {
+        let grants = |text: &&String| Self(BTreeSet::from([(*text).clone()])).allows(permission);
+        self.0.iter().find(grants).map(String::as_str)
     }
 
     /// The granted permissions, sorted.
@@ -115,6 +134,27 @@ mod tests {
         assert!(!set(&["users.read"]).covers(&set(&["users.*"])));
         assert!(!set(&["users.*", "roles.*"]).covers(&set(&["*"])));
         assert!(set(&["*"]).covers(&set(&["*", "users.*"])));
+    }
+
+    #[test]
+    fn an_intersection_grants_what_both_grant() {
+        let rows: [(&[&str], &[&str], &[&str]); 5] = [
+            (&["*"], &["users.read", "roles.*"], &["roles.*", "users.read"]),
+            (&["users.*"], &["users.read", "roles.read"], &["users.read"]),
+            (&["users.*", "a.b"], &["*"], &["a.b", "users.*"]),
+            (&["users.read"], &["users.*"], &["users.read"]),
+            (&["users.read"], &["roles.read"], &[]),
+        ];
+        for (one, other, both) in rows {
+            assert_eq!(set(one).intersection(&set(other)), set(both));
+            assert_eq!(set(other).intersection(&set(one)), set(both));
+        }
+    }
+
+    #[test]
+    fn the_grant_behind_a_permission_is_named() {
+        assert_eq!(set(&["users.*"]).grant_of("users.read"), Some("users.*"));
+        assert_eq!(set(&["users.*"]).grant_of("roles.read"), None);
     }
 
     #[test]

@@ -15,6 +15,15 @@ pub const OPERATION_ID: &str = "vbwd-operation-id";
 /// Metadata key of the correlation id: shared by everything that follows from one outside request.
 pub const CORRELATION_ID: &str = "vbwd-correlation-id";
 
+/// Metadata key of the client's `User-Agent`, which the edge passes on to those who keep it.
+pub const USER_AGENT: &str = "vbwd-user-agent";
+
+/// What the client said it is; empty when it did not.
+#[must_use]
+pub fn user_agent<T>(request: &tonic::Request<T>) -> &str {
+    text(request, USER_AGENT).unwrap_or_default()
+}
+
 /// Who calls, and the context in which a command of theirs runs.
 ///
 /// # Errors
@@ -35,7 +44,7 @@ pub fn context<T>(
     };
     let context = CommandContext {
         tenant: caller.tenant,
-        actor: caller.subject.to_string(),
+        actor: caller.actor(),
         operation_id,
         correlation_id,
         causation_id: None,

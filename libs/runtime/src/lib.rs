@@ -21,7 +21,7 @@ pub mod telemetry;
 pub mod trace;
 
 pub use channel::{Channel, Directory, Peer};
-pub use context::{CORRELATION_ID, OPERATION_ID, context, operation};
+pub use context::{CORRELATION_ID, OPERATION_ID, USER_AGENT, context, operation, user_agent};
 pub use platform::{Environment, Platform};
 pub use readiness::{Latch, Readiness};
 pub use server::{port_taken, serve_grpc, until_drained};

@@ -5,10 +5,19 @@
 //! tenant's test clock neither opens a lock nor ends a session.
 //!
 //! Locks are taken in this order, which is why no two use cases can deadlock: administration of the
-//! tenant, login guard, user, session with its tokens, event stream, head of the audit chain.
+//! tenant, login guard, user, session with its tokens or ticket, event stream, head of the audit chain.
 
+mod email;
+mod erase;
+mod impersonate;
+mod invitation;
+mod letters;
 mod log_in;
 mod log_out;
+mod password;
+mod persons;
+mod profile;
+mod proof;
 mod refresh;
 mod register;
 mod role;
@@ -17,7 +26,7 @@ mod user;
 
 use std::sync::Arc;
 
-use auth::{Caller, Permissions};
+use auth::{Caller, Permissions, Via};
 use eventstore::{CommandContext, EventStore};
 use ids::{SessionId, UserId};
 use jiff::{SignedDuration, Timestamp};
@@ -31,8 +40,11 @@ use crate::secrets::{Secrets, random, token_digest};
 use crate::signing::{Loaded, SigningKeys};
 use crate::tables::{roles, sessions};
 
+pub(crate) use invitation::NewMember;
+pub(crate) use log_in::Place;
+pub(crate) use profile::{Edit, Profile};
 pub(crate) use register::NewAccount;
-pub(crate) use user::Cause;
+pub(crate) use user::{Cause, Me};
 
 /// The use cases of identity.
 pub struct Identity {
@@ -54,6 +66,15 @@ pub struct TokenPair {
     pub expires_in_seconds: u32,
     /// Opaque, good once.
     pub refresh_token: String,
+}
+
+/// A session, as the family of the tokens that belong to it.
+#[derive(Clone, Copy)]
+struct Family {
+    user: UserId,
+    session: SessionId,
+    impersonator: Option<UserId>,
+    ends_at: Timestamp,
 }
 
 impl Identity {
@@ -81,12 +102,12 @@ impl Identity {
         on: &mut PgConnection,
         keys: &Loaded,
         context: &CommandContext,
-        family: (UserId, SessionId),
+        family: Family,
         now: Timestamp,
     ) -> fault::Result<TokenPair> {
-        let (user, session) = family;
+        let Family { user, session, impersonator, ends_at } = family;
         let token = random::<32>()?;
-        let expires_at = later(now, self.config.refresh_token_life_seconds);
+        let expires_at = later(now, self.config.refresh_token_life_seconds).min(ends_at);
         sessions::insert_token(on, context.tenant, session, &token_digest(&token), now, expires_at).await?;
         let (names, permissions) = roles::held_by(on, context.tenant, user).await?;
         let caller = Caller {
@@ -94,9 +115,11 @@ impl Identity {
             session: Some(session),
             roles: names,
             permissions,
+            via: impersonator.map(Via::Impersonator),
             ..Caller::anonymous(context.tenant)
         };
-        let life = self.config.access_token_life_seconds;
+        let left = u32::try_from(ends_at.duration_since(now).as_secs()).unwrap_or(1).max(1);
+        let life = self.config.access_token_life_seconds.min(left);
         Ok(TokenPair {
             session,
             access_token: keys.issuer().issue(&caller, now, i64::from(life))?,

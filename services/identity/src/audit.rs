@@ -7,7 +7,7 @@
 
 use eventstore::{CommandContext, UnitOfWork, storage};
 use fault::Fault;
-use ids::TenantId;
+use ids::{TenantId, UserId};
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx as _;
 use serde_json::Value;
@@ -173,6 +173,31 @@ pub async fn page(
     )
     .bind(tenant.as_uuid())
     .bind(before)
+    .bind(limit)
+    .fetch_all(on)
+    .await
+    .map_err(storage)?;
+    rows.into_iter().map(Link::try_from).collect()
+}
+
+/// At most `limit` entries about what a user did, or what was done to the user, newest first.
+///
+/// # Errors
+/// Faults of the database.
+pub async fn about(
+    on: &mut PgConnection,
+    tenant: TenantId,
+    user: UserId,
+    limit: i64,
+) -> fault::Result<Vec<Link>> {
+    let rows: Vec<LinkRow> = sqlx::query_as(
+        "SELECT sequence, entry_id, at, actor, action, target, origin_address, trace_id, before_json, \
+         after_json, previous_hash, hash FROM audit_entries \
+         WHERE tenant_id = $1 AND (actor = $2 OR actor ^@ ($2 || ' via ') OR target = $3) ORDER BY sequence DESC LIMIT $4",
+    )
+    .bind(tenant.as_uuid())
+    .bind(format!("user:{user}"))
+    .bind(format!("user/{user}"))
     .bind(limit)
     .fetch_all(on)
     .await

@@ -22,6 +22,12 @@ pub struct Config {
     pub signing_key_life_days: u32,
     /// For how many days ended sessions are kept.
     pub ended_session_kept_days: u32,
+    /// Nobody acts as somebody else for longer.
+    pub impersonation_minutes_max: u32,
+    /// Nobody signs in with an address that was not proven.
+    pub require_verified_email: bool,
+    /// Where links in letters lead; `{host}` stands for the tenant's main host.
+    pub public_url: String,
     /// Protection against guessing.
     pub lockout: lockout::Policy,
     /// Password hashing.
@@ -54,6 +60,9 @@ impl Default for Config {
             refresh_grace_seconds: 10,
             signing_key_life_days: 30,
             ended_session_kept_days: 30,
+            impersonation_minutes_max: 60,
+            require_verified_email: false,
+            public_url: "https://{host}".to_owned(),
             lockout: lockout::Policy::default(),
             hashing: Hashing::default(),
         }
@@ -79,6 +88,8 @@ impl Config {
             ("refresh_token_life_seconds", self.refresh_token_life_seconds > self.access_token_life_seconds),
             ("session_life_seconds", self.session_life_seconds >= self.refresh_token_life_seconds),
             ("refresh_grace_seconds", self.refresh_grace_seconds <= 60),
+            ("impersonation_minutes_max", (1..=8 * 60).contains(&self.impersonation_minutes_max)),
+            ("public_url", is_url(&self.public_url)),
             ("lockout/failures_max", lockout.failures_max >= 1),
             ("lockout/window_seconds", lockout.window_seconds >= 1),
             ("lockout/first_lock_seconds", lockout.first_lock_seconds >= 1),
@@ -99,6 +110,12 @@ impl Config {
         });
         fault.map_or(Ok(()), Err)
     }
+}
+
+/// Good enough to catch a slip: a scheme, a host, and no end that would double a slash.
+fn is_url(text: &str) -> bool {
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    rest.is_some_and(|rest| !rest.is_empty() && !rest.ends_with('/') && !rest.contains(char::is_whitespace))
 }
 
 #[cfg(test)]

@@ -1,15 +1,19 @@
 //! What identity tells others. These facts are not the state of anything here (the tables are);
 //! they are written beside the change, in its transaction, so that they can be published.
 //!
-//! No personal data: people are named by id, never by address or name. When you add an event, also
-//! add its mapping in `outbound.rs`, its message in `events.proto` and a sample below.
+//! No personal data in clear: people are named by id, never by address or name, and what must be
+//! remembered about a person is sealed with a key that erasing the person destroys. When you add an
+//! event, also add its mapping in `outbound.rs`, its message in `events.proto` and a sample below.
 
 use ids::{SessionId, UserId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 /// Stream kind of facts about a user; the stream is the user.
 pub const USER: &str = "user";
+/// Stream kind of letters and wishes that are to be worked off; the stream is the letter or wish.
+pub const POST: &str = "post";
 /// Stream kind of facts about an address that nobody has; the stream follows from its digest.
 pub const ADDRESS: &str = "address";
 
@@ -42,9 +46,12 @@ pub struct LoginFailed {
     /// Whose address it was; none when nobody has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<UserId>,
-    /// Where it came from.
+    /// Where it came from, when nobody has the address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<String>,
+    /// Where it came from, sealed with the key of the user whose address it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sealed_origin: Option<String>,
 }
 
 /// Repeated failures have locked an address for a while.
@@ -66,6 +73,73 @@ pub struct SessionReuseDetected {
     pub session: SessionId,
 }
 
+/// Somebody has logged in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionOpened {
+    /// Who.
+    pub user: UserId,
+    /// The session.
+    pub session: SessionId,
+    /// Device and place of origin as JSON, sealed with the user's key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sealed_origin: Option<String>,
+}
+
+/// Sessions of a user have ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionEnded {
+    /// Whose.
+    pub user: UserId,
+    /// Which; none when several have ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<SessionId>,
+    /// Why, a word.
+    pub reason: String,
+}
+
+/// Something happened to a user, and that is all there is to say.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AboutUser {
+    /// To whom.
+    pub user: UserId,
+}
+
+/// A user holds other roles.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UserRolesChanged {
+    /// Who.
+    pub user: UserId,
+    /// The roles held now.
+    pub roles: Vec<String>,
+}
+
+/// Somebody acts as another user.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionImpersonated {
+    /// As whom.
+    pub user: UserId,
+    /// In which session.
+    pub session: SessionId,
+    /// Who.
+    pub impersonator: UserId,
+    /// For how long.
+    pub until: Timestamp,
+}
+
+/// A letter is due. Private.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LetterDue {
+    /// Which.
+    pub letter: Uuid,
+}
+
+/// Somebody wishes to reset the password of an address. Private.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResetWished {
+    /// The wish.
+    pub wish: Uuid,
+}
+
 kernel::events! {
     /// What identity tells others.
     pub enum IdentityEvent {
@@ -81,32 +155,89 @@ kernel::events! {
         "login.locked" 1 => LoginLocked(LoginLocked),
         /// A refresh token was used twice.
         "session.reuse_detected" 1 => SessionReuseDetected(SessionReuseDetected),
+        /// Somebody has logged in.
+        "session.opened" 1 => SessionOpened(SessionOpened),
+        /// Sessions have ended.
+        "session.ended" 1 => SessionEnded(SessionEnded),
+        /// A user has proven the address.
+        "user.email_verified" 1 => EmailVerified(AboutUser),
+        /// A user has another address.
+        "user.email_changed" 1 => EmailChanged(AboutUser),
+        /// A user has set another password.
+        "user.password_changed" 1 => PasswordChanged(AboutUser),
+        /// A letter to reset a password is on its way.
+        "password_reset.requested" 1 => PasswordResetRequested(AboutUser),
+        /// A password was reset.
+        "password_reset.executed" 1 => PasswordResetExecuted(AboutUser),
+        /// A user was erased.
+        "user.erased" 1 => UserErased(AboutUser),
+        /// A user was invited.
+        "user.invited" 1 => UserInvited(AboutUser),
+        /// An invited user can sign in.
+        "user.invitation_accepted" 1 => InvitationAccepted(AboutUser),
+        /// Name or details of a user have changed.
+        "user.updated" 1 => UserUpdated(AboutUser),
+        /// A user holds other roles.
+        "user.roles_changed" 1 => UserRolesChanged(UserRolesChanged),
+        /// Somebody acts as another user.
+        "session.impersonated" 1 => SessionImpersonated(SessionImpersonated),
+        /// A letter is due.
+        "letter.due" 1 => LetterDue(LetterDue),
+        /// Somebody wishes to reset a password.
+        "password_reset.wished" 1 => ResetWished(ResetWished),
     }
 }
 
 #[cfg(test)]
 pub(crate) mod samples {
     use super::*;
-    use uuid::Uuid;
 
     pub(crate) fn a_user() -> UserId {
         UserId::from_uuid(Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0001))
     }
 
-    pub(crate) fn one_of_each() -> [IdentityEvent; 6] {
+    pub(crate) fn one_of_each() -> Vec<IdentityEvent> {
         let user = a_user();
         let session = SessionId::from_uuid(Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0002));
+        let post = Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0003);
+        let about = AboutUser { user };
+        let sealed_origin = Some("c2VhbGVk".to_owned());
         let until = Timestamp::from_second(1_800_000_060).unwrap();
-        [
+        vec![
             IdentityEvent::UserRegistered(UserRegistered { user }),
             IdentityEvent::UserSuspended(UserSuspended { user, reason: "chargeback".to_owned() }),
             IdentityEvent::UserActivated(UserActivated { user }),
             IdentityEvent::LoginFailed(LoginFailed {
                 user: Some(user),
                 origin: Some("192.0.2.1".to_owned()),
+                sealed_origin: None,
             }),
             IdentityEvent::LoginLocked(LoginLocked { user: Some(user), until }),
             IdentityEvent::SessionReuseDetected(SessionReuseDetected { user, session }),
+            IdentityEvent::SessionOpened(SessionOpened { user, session, sealed_origin }),
+            IdentityEvent::SessionEnded(SessionEnded {
+                user,
+                session: Some(session),
+                reason: "revoked".to_owned(),
+            }),
+            IdentityEvent::EmailVerified(about.clone()),
+            IdentityEvent::EmailChanged(about.clone()),
+            IdentityEvent::PasswordChanged(about.clone()),
+            IdentityEvent::PasswordResetRequested(about.clone()),
+            IdentityEvent::PasswordResetExecuted(about.clone()),
+            IdentityEvent::UserErased(about.clone()),
+            IdentityEvent::UserInvited(about.clone()),
+            IdentityEvent::InvitationAccepted(about.clone()),
+            IdentityEvent::UserUpdated(about),
+            IdentityEvent::UserRolesChanged(UserRolesChanged { user, roles: vec!["support".to_owned()] }),
+            IdentityEvent::SessionImpersonated(SessionImpersonated {
+                user,
+                session,
+                impersonator: UserId::from_uuid(post),
+                until,
+            }),
+            IdentityEvent::LetterDue(LetterDue { letter: post }),
+            IdentityEvent::ResetWished(ResetWished { wish: post }),
         ]
     }
 }
@@ -124,7 +255,7 @@ mod tests {
 
     #[test]
     fn an_unknown_address_leaves_no_user_in_the_event() {
-        let event = IdentityEvent::LoginFailed(LoginFailed { user: None, origin: None });
+        let event = IdentityEvent::LoginFailed(LoginFailed { user: None, origin: None, sealed_origin: None });
         assert_eq!(event.payload(), serde_json::json!({}));
     }
 }

@@ -1,16 +1,22 @@
 //! The rpcs: convert, call the use case, convert. Who may call was checked by the guard before.
 
+mod account;
 mod admin;
 mod auth;
 mod convert;
+mod profile;
+mod ticket;
+mod user;
 
 use std::sync::Arc;
 
 use ::auth::Caller;
+use contracts::vbwd::identity::v1::account_service_server::AccountServiceServer;
 use contracts::vbwd::identity::v1::audit_service_server::AuditServiceServer;
 use contracts::vbwd::identity::v1::auth_service_server::AuthServiceServer;
 use contracts::vbwd::identity::v1::role_service_server::RoleServiceServer;
 use contracts::vbwd::identity::v1::tenant_service_server::TenantServiceServer;
+use contracts::vbwd::identity::v1::ticket_service_server::TicketServiceServer;
 use contracts::vbwd::identity::v1::user_directory_service_server::UserDirectoryServiceServer;
 use contracts::vbwd::identity::v1::user_service_server::UserServiceServer;
 use eventstore::CommandContext;
@@ -19,6 +25,9 @@ use tonic::service::Routes;
 
 use crate::Identity;
 pub(crate) use convert::timestamp;
+
+/// What is told to everybody alike, whatever follows.
+const ACCEPTED: &str = "accepted";
 
 /// The handlers of all services of this package.
 #[derive(Clone)]
@@ -34,6 +43,8 @@ impl Api {
 pub(crate) fn routes(identity: Arc<Identity>) -> Routes {
     let api = Api(identity);
     Routes::new(AuthServiceServer::new(api.clone()))
+        .add_service(AccountServiceServer::new(api.clone()))
+        .add_service(TicketServiceServer::new(api.clone()))
         .add_service(TenantServiceServer::new(api.clone()))
         .add_service(UserServiceServer::new(api.clone()))
         .add_service(UserDirectoryServiceServer::new(api.clone()))

@@ -17,6 +17,7 @@ mod hashing;
 mod metrics;
 mod outbound;
 pub mod provision;
+mod reactions;
 mod rejection;
 pub mod rules;
 mod secrets;
@@ -28,6 +29,7 @@ use std::time::Duration;
 
 use bus::EventOutbox;
 use eventstore::EventStore;
+use reactions::Correspondent;
 use runtime::{Drain, Platform, Role, Service};
 use sqlx::migrate::Migrator;
 
@@ -49,9 +51,14 @@ pub async fn service(platform: &Platform, config: Config) -> fault::Result<Servi
     let identity = Arc::new(build(platform, config)?);
     let (bus, outbox) = (platform.bus(), identity.store.clone());
     let (rotating, sweeping) = (Arc::clone(&identity), Arc::clone(&identity));
+    let (writing, notify) = (Arc::clone(&identity), platform.peer(NAME, "notify").ok());
     let roles = vec![
         Role::task("relay", move |drain| {
             bus::run_relay(bus.clone(), EventOutbox::new(outbox.clone(), publish), drain)
+        }),
+        Role::task("on_post", move |drain| {
+            let correspondent = Correspondent::new(Arc::clone(&writing), notify.clone());
+            projection::run_reactor(writing.store.clone(), correspondent, drain)
         }),
         Role::task("signing-keys", move |drain| {
             let identity = Arc::clone(&rotating);

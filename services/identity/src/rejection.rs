@@ -9,9 +9,33 @@ pub enum Rejection {
     /// What was given is no e-mail address.
     #[error("malformed e-mail address")]
     EmailMalformed,
+    /// What was given as the new address is none.
+    #[error("malformed new e-mail address")]
+    NewEmailMalformed,
     /// The password may not be set.
     #[error("unfit password: {}", .0.code())]
     PasswordUnfit(Flaw),
+    /// The new password may not be set.
+    #[error("unfit new password: {}", .0.code())]
+    NewPasswordUnfit(Flaw),
+    /// The password given to prove who is there is wrong.
+    #[error("wrong password")]
+    PasswordWrong,
+    /// The address was not proven, and the settings want that before anybody signs in.
+    #[error("unproven address")]
+    EmailUnverified,
+    /// No ticket has this token.
+    #[error("unknown ticket")]
+    TicketUnknown,
+    /// The ticket was used before, or replaced.
+    #[error("spent ticket")]
+    TicketSpent,
+    /// The ticket is too old.
+    #[error("expired ticket")]
+    TicketExpired,
+    /// Somebody else has the address.
+    #[error("taken address")]
+    EmailTaken,
     /// The display name is too long or has control characters.
     #[error("unfit display name")]
     DisplayNameUnfit,
@@ -48,6 +72,44 @@ pub enum Rejection {
     /// The session was ended.
     #[error("session ended")]
     SessionEnded,
+    /// Something written about a person cannot be kept.
+    #[error("unfit {pointer}: {code}")]
+    DetailUnfit {
+        /// Which part.
+        pointer: String,
+        /// What is wrong with it.
+        code: &'static str,
+    },
+    /// The user was edited since it was read.
+    #[error("stale revision")]
+    RevisionStale,
+    /// No reason was given where one is demanded.
+    #[error("no reason given")]
+    ReasonMissing,
+    /// For longer than anybody may.
+    #[error("minutes out of range, at most {max}")]
+    MinutesOutOfRange {
+        /// Most minutes.
+        max: u32,
+    },
+    /// Nobody can act as this user, or not from here.
+    #[error("unfit for impersonation")]
+    ImpersonationUnfit,
+    /// The user is not (or no longer) invited.
+    #[error("not invited")]
+    NotInvited,
+    /// The user has not accepted the invitation yet.
+    #[error("invitation pending")]
+    InvitationPending,
+    /// No word for a status, a kind or a filter.
+    #[error("unknown word in {pointer}")]
+    FilterUnfit {
+        /// Where.
+        pointer: &'static str,
+    },
+    /// No such open session of this user.
+    #[error("unknown session")]
+    SessionUnknown,
     /// No such user in this tenant.
     #[error("unknown user")]
     UserUnknown,

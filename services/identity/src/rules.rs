@@ -4,8 +4,12 @@
 //! argument; what it refuses it names in a type of its own or in [`crate::rejection::Rejection`].
 
 pub mod chain;
+pub mod details;
+pub mod device;
 pub mod email;
+pub mod impersonation;
 pub mod lockout;
 pub mod password;
 pub mod refresh;
 pub mod roles;
+pub mod tickets;

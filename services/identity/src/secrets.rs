@@ -1,16 +1,20 @@
-//! Randomness, and the keys derived from the fleet secret: one to seal signing keys, one to digest
-//! addresses, one to digest passwords in idempotency records. They are unrelated to each other and
-//! to the keys that sign assertions.
+//! Randomness, and the keys derived from the fleet secret: one to seal signing keys and the keys of
+//! persons, one to digest addresses, one to digest passwords in idempotency records, one to make the
+//! tokens of tickets. They are unrelated to each other and to the keys that sign assertions.
 
 use auth::derive_secret;
 use aws_lc_rs::aead::{AES_256_GCM, Aad, Nonce, RandomizedNonceKey};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use fault::Fault;
 use hmac::{Hmac, KeyInit, Mac};
-use ids::TenantId;
+use ids::{TenantId, UserId};
 use secrecy::SecretString;
 use sha2::{Digest, Sha256};
+use uuid::Uuid;
 
 use crate::rules::email::EmailAddress;
+use crate::rules::tickets::Purpose;
 
 const NONCE_LENGTH: usize = 12;
 
@@ -36,6 +40,7 @@ pub struct Secrets {
     sealing: RandomizedNonceKey,
     addresses: [u8; 32],
     bodies: [u8; 32],
+    tickets: [u8; 32],
 }
 
 impl Secrets {
@@ -50,6 +55,7 @@ impl Secrets {
                 .map_err(|_| Fault::internal("sealing key"))?,
             addresses: derive_secret(fleet, "vbwd identity address digest v1")?,
             bodies: derive_secret(fleet, "vbwd identity body digest v1")?,
+            tickets: derive_secret(fleet, "vbwd identity ticket token v1")?,
         })
     }
 
@@ -66,17 +72,37 @@ impl Secrets {
         keyed(&self.bodies, &[body])
     }
 
+    /// The token of a ticket. It follows from the ticket, so it can be made again when the letter is
+    /// handed over, and it is kept nowhere.
+    #[must_use]
+    pub fn ticket_token(&self, tenant: TenantId, purpose: Purpose, ticket: Uuid) -> [u8; 32] {
+        keyed(&self.tickets, &[tenant.as_uuid().as_bytes(), purpose.as_str().as_bytes(), ticket.as_bytes()])
+    }
+
+    /// A fresh key for a person, sealed.
+    ///
+    /// # Errors
+    /// When the system gives no randomness.
+    pub fn new_person_key(&self, tenant: TenantId, user: UserId) -> fault::Result<Vec<u8>> {
+        self.seal(&person(tenant, user), &random::<32>()?)
+    }
+
+    /// The key of a person.
+    ///
+    /// # Errors
+    /// When it was sealed for somebody else or under another fleet secret.
+    pub fn person_key(&self, tenant: TenantId, user: UserId, sealed: &[u8]) -> fault::Result<PersonKey> {
+        let key = self.open(&person(tenant, user), sealed)?;
+        let key = RandomizedNonceKey::new(&AES_256_GCM, &key).map_err(|_| Fault::internal("person key"))?;
+        Ok(PersonKey(key))
+    }
+
     /// Seals `plain` for `context`; it can be opened with the same context only.
     ///
     /// # Errors
     /// When the cipher fails.
     pub fn seal(&self, context: &str, plain: &[u8]) -> fault::Result<Vec<u8>> {
-        let mut sealed = plain.to_vec();
-        let nonce = self.sealing.seal_in_place_append_tag(Aad::from(context.as_bytes()), &mut sealed);
-        let nonce = nonce.map_err(|_| Fault::internal("sealing failed"))?;
-        let mut whole = nonce.as_ref().to_vec();
-        whole.append(&mut sealed);
-        Ok(whole)
+        seal(&self.sealing, context, plain)
     }
 
     /// Opens what was sealed for `context`.
@@ -84,13 +110,54 @@ impl Secrets {
     /// # Errors
     /// When it was altered, or sealed for another context or under another fleet secret.
     pub fn open(&self, context: &str, sealed: &[u8]) -> fault::Result<Vec<u8>> {
-        let refused = || Fault::internal("a sealed secret cannot be opened; was the fleet secret changed?");
-        let (nonce, rest) = sealed.split_at_checked(NONCE_LENGTH).ok_or_else(refused)?;
-        let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| refused())?;
-        let mut rest = rest.to_vec();
-        let plain = self.sealing.open_in_place(nonce, Aad::from(context.as_bytes()), &mut rest);
-        plain.map(|plain| plain.to_vec()).map_err(|_| refused())
+        open(&self.sealing, context, sealed)
     }
+}
+
+/// Seals and opens what the history says about one person.
+pub struct PersonKey(RandomizedNonceKey);
+
+const HISTORY: &str = "history";
+
+impl PersonKey {
+    /// Seals a text.
+    ///
+    /// # Errors
+    /// When the cipher fails.
+    pub fn seal(&self, plain: &str) -> fault::Result<String> {
+        seal(&self.0, HISTORY, plain.as_bytes()).map(|sealed| URL_SAFE_NO_PAD.encode(sealed))
+    }
+
+    /// Opens a sealed text.
+    ///
+    /// # Errors
+    /// When it was altered or sealed with another key.
+    pub fn open(&self, sealed: &str) -> fault::Result<String> {
+        let sealed = URL_SAFE_NO_PAD.decode(sealed).map_err(Fault::internal)?;
+        String::from_utf8(open(&self.0, HISTORY, &sealed)?).map_err(Fault::internal)
+    }
+}
+
+fn person(tenant: TenantId, user: UserId) -> String {
+    format!("person {tenant}/{user}")
+}
+
+fn seal(key: &RandomizedNonceKey, context: &str, plain: &[u8]) -> fault::Result<Vec<u8>> {
+    let mut sealed = plain.to_vec();
+    let nonce = key.seal_in_place_append_tag(Aad::from(context.as_bytes()), &mut sealed);
+    let nonce = nonce.map_err(|_| Fault::internal("sealing failed"))?;
+    let mut whole = nonce.as_ref().to_vec();
+    whole.append(&mut sealed);
+    Ok(whole)
+}
+
+fn open(key: &RandomizedNonceKey, context: &str, sealed: &[u8]) -> fault::Result<Vec<u8>> {
+    let refused = || Fault::internal("a sealed secret cannot be opened; was the fleet secret changed?");
+    let (nonce, rest) = sealed.split_at_checked(NONCE_LENGTH).ok_or_else(refused)?;
+    let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| refused())?;
+    let mut rest = rest.to_vec();
+    let plain = key.open_in_place(nonce, Aad::from(context.as_bytes()), &mut rest);
+    plain.map(|plain| plain.to_vec()).map_err(|_| refused())
 }
 
 /// HMAC-SHA256 over parts, each with its length.
@@ -127,6 +194,29 @@ mod tests {
         assert!(secrets(FLEET).open("key-1", &altered).is_err());
         assert!(secrets(FLEET).open("key-1", b"short").is_err());
         assert_ne!(sealed, secrets(FLEET).seal("key-1", b"seed").unwrap(), "a fresh nonce each time");
+    }
+
+    #[test]
+    fn what_is_sealed_for_a_person_is_opened_with_the_key_of_that_person_only() {
+        let (secrets, tenant, user) = (secrets(FLEET), TenantId::new(), UserId::new());
+        let sealed_key = secrets.new_person_key(tenant, user).unwrap();
+        let key = secrets.person_key(tenant, user, &sealed_key).unwrap();
+        let sealed = key.seal("192.0.2.1").unwrap();
+        assert_eq!(key.open(&sealed).unwrap(), "192.0.2.1");
+        assert!(secrets.person_key(tenant, UserId::new(), &sealed_key).is_err());
+        let another = secrets.new_person_key(tenant, user).unwrap();
+        assert!(secrets.person_key(tenant, user, &another).unwrap().open(&sealed).is_err());
+    }
+
+    #[test]
+    fn tokens_of_tickets_depend_on_purpose_ticket_tenant_and_fleet() {
+        let (tenant, ticket) = (TenantId::new(), Uuid::now_v7());
+        let token = secrets(FLEET).ticket_token(tenant, Purpose::VerifyEmail, ticket);
+        assert_eq!(token, secrets(FLEET).ticket_token(tenant, Purpose::VerifyEmail, ticket));
+        assert_ne!(token, secrets(FLEET).ticket_token(tenant, Purpose::ResetPassword, ticket));
+        assert_ne!(token, secrets(FLEET).ticket_token(tenant, Purpose::VerifyEmail, Uuid::now_v7()));
+        assert_ne!(token, secrets(FLEET).ticket_token(TenantId::new(), Purpose::VerifyEmail, ticket));
+        assert_ne!(token, secrets("another fleet").ticket_token(tenant, Purpose::VerifyEmail, ticket));
     }
 
     #[test]

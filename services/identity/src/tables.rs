@@ -4,9 +4,14 @@
 //! worker) and names the tenant in its WHERE clause all the same: row-level security is the second
 //! wall, not the first.
 
+pub mod details;
 pub mod guards;
+pub mod letters;
+pub mod persons;
 pub mod roles;
+pub mod search;
 pub mod sessions;
 pub mod signing_keys;
 pub mod tenants;
+pub mod tickets;
 pub mod users;

@@ -3,7 +3,7 @@
 use eventstore::{CommandContext, UnitOfWork};
 use serde_json::json;
 
-use crate::app::{Identity, TokenPair, decode_token};
+use crate::app::{Family, Identity, TokenPair, decode_token};
 use crate::audit::{self, Action};
 use crate::events::{IdentityEvent, SessionReuseDetected, USER};
 use crate::rejection::Rejection;
@@ -59,7 +59,13 @@ impl Identity {
         if !sessions::spend(unit.connection(), context.tenant, &digest, now).await? {
             return Err(Rejection::RefreshTokenJustSpent.into());
         }
-        let family = (presented.user, presented.session);
+        let family = Family {
+            user: presented.user,
+            session: presented.session,
+            impersonator: presented.impersonator,
+            ends_at: presented.facts.session_expires_at,
+        };
+        sessions::touch(unit.connection(), context.tenant, presented.session, origin, now).await?;
         let pair = self.issue(unit.connection(), &keys, context, family, now).await?;
         unit.commit().await?;
         Ok(pair)

@@ -1,5 +1,6 @@
 //! Registration. A taken address gets the same answer as a new one and costs the same: the password
-//! is hashed before anybody looks, and both ways write one audit entry in one transaction.
+//! is hashed before anybody looks, and both ways write one audit entry in one transaction. What only
+//! a new user gets, the letter to prove the address, is written by a reactor afterwards.
 
 use contracts::vbwd::identity::v1::RegisterResponse;
 use eventstore::{CommandContext, UnitOfWork};
@@ -29,7 +30,7 @@ pub(crate) struct NewAccount<'a> {
 struct Checked {
     email: EmailAddress,
     display_name: String,
-    password_hash: String,
+    password_hash: Option<String>,
 }
 
 impl Identity {
@@ -77,7 +78,7 @@ impl Identity {
         let email = EmailAddress::parse(account.email).ok_or(Rejection::EmailMalformed)?;
         password::check(account.password.expose_secret(), &email).map_err(Rejection::PasswordUnfit)?;
         let display_name = display_name(account.display_name)?;
-        let password_hash = self.hasher.hash(account.password.clone()).await?;
+        let password_hash = Some(self.hasher.hash(account.password.clone()).await?);
         Ok(Checked { email, display_name, password_hash })
     }
 
@@ -93,7 +94,7 @@ impl Identity {
             id: UserId::new(),
             email: &checked.email,
             display_name: &checked.display_name,
-            password_hash: &checked.password_hash,
+            password_hash: checked.password_hash.as_deref(),
             at: context.at,
         };
         let action = |name, user: UserId, after| Action {
@@ -120,7 +121,7 @@ impl Identity {
     }
 }
 
-fn display_name(given: &str) -> Result<String, Rejection> {
+pub(super) fn display_name(given: &str) -> Result<String, Rejection> {
     let name = given.trim();
     let fits = name.chars().count() <= DISPLAY_NAME_LENGTH_MAX && !name.chars().any(char::is_control);
     if fits { Ok(name.to_owned()) } else { Err(Rejection::DisplayNameUnfit) }

@@ -49,6 +49,7 @@ impl Identity {
             may_change(&holder, before.as_ref().unwrap_or(&Permissions::none()), &role.permissions)?;
         }
         roles::put(unit.connection(), tenant, &role).await?;
+        self.end_impersonations(&mut unit, None).await?;
         let action = Action {
             name: "role.put",
             target: format!("role/{name}"),
@@ -73,7 +74,8 @@ impl Identity {
         limit: i64,
     ) -> fault::Result<Vec<Link>> {
         let mut transaction = self.store.read(tenant).await?;
-        let page = audit::page(&mut transaction, tenant, before, limit).await?;
+        let mut page = audit::page(&mut transaction, tenant, before, limit).await?;
+        self.open_entries(&mut transaction, tenant, &mut page).await?;
         transaction.rollback().await.map_err(storage)?;
         Ok(page)
     }

@@ -4,7 +4,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::app::Identity;
-use crate::tables::{guards, sessions, signing_keys};
+use crate::tables::{guards, sessions, signing_keys, tickets};
 
 /// Sessions removed in one transaction: a long one would hold back every reader of the event log.
 const SWEPT_AT_A_TIME: i64 = 1_000;
@@ -39,6 +39,7 @@ impl Identity {
         let forgotten = earlier(now, i64::from(self.config.lockout.forget_after_seconds));
         let mut unit = self.store.begin_worker(None).await?;
         guards::sweep(unit.connection(), forgotten).await?;
+        tickets::sweep(unit.connection(), earlier(now, kept)).await?;
         signing_keys::sweep(unit.connection(), self.keys.retired_before(now)).await?;
         unit.commit().await?;
         Ok(())

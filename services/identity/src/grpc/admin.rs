@@ -1,15 +1,15 @@
-//! `TenantService`, `UserService`, `RoleService`, `AuditService`.
+//! `TenantService`, `UserDirectoryService`, `RoleService`, `AuditService`.
 
 use contracts::vbwd::identity::v1 as proto;
 use contracts::vbwd::identity::v1::audit_service_server::AuditService;
 use contracts::vbwd::identity::v1::role_service_server::RoleService;
 use contracts::vbwd::identity::v1::tenant_service_server::TenantService;
 use contracts::vbwd::identity::v1::user_directory_service_server::UserDirectoryService;
-use contracts::vbwd::identity::v1::user_service_server::UserService;
 use tonic::{Request, Response, Status};
 
 use super::{Api, convert};
 use crate::app::Cause;
+use crate::tables::users;
 
 #[tonic::async_trait]
 impl TenantService for Api {
@@ -35,62 +35,17 @@ impl UserDirectoryService for Api {
         let (caller, _) = self.context(&request)?;
         let id = convert::user_id(&request.get_ref().user_id)?;
         let found = self.0.look_up_user(caller.tenant, id).await?;
-        let answer = found.map(|user| proto::LookUpUserResponse {
+        let Some((user, locale)) = found else {
+            return Ok(Response::new(proto::LookUpUserResponse::default()));
+        };
+        Ok(Response::new(proto::LookUpUserResponse {
             exists: true,
-            active: user.status == crate::tables::users::Status::Active,
+            active: user.status == users::Status::Active,
+            email_verified: user.email_verified_at.is_some(),
             email: user.email,
             display_name: user.display_name,
-            ..proto::LookUpUserResponse::default()
-        });
-        Ok(Response::new(answer.unwrap_or_default()))
-    }
-}
-
-#[tonic::async_trait]
-impl UserService for Api {
-    async fn list_users(
-        &self,
-        request: Request<proto::ListUsersRequest>,
-    ) -> Result<Response<proto::ListUsersResponse>, Status> {
-        let (caller, _) = self.context(&request)?;
-        let page = convert::page(request.get_ref().page_size, &request.get_ref().cursor)?;
-        let mut users = self.0.list_users(caller.tenant, page.before, page.fetched()).await?;
-        let next_cursor = page.cut(&mut users, |last| last.id.as_uuid());
-        let users = users.into_iter().map(convert::user).collect();
-        Ok(Response::new(proto::ListUsersResponse { users, next_cursor }))
-    }
-
-    async fn suspend_user(
-        &self,
-        request: Request<proto::SuspendUserRequest>,
-    ) -> Result<Response<proto::SuspendUserResponse>, Status> {
-        let (caller, context) = self.context(&request)?;
-        let message = request.into_inner();
-        let (cause, id) = (Cause { caller: &caller, context: &context }, convert::user_id(&message.user_id)?);
-        let user = self.0.suspend_user(&cause, id, &message.reason).await?;
-        Ok(Response::new(proto::SuspendUserResponse { user: Some(convert::user(user)) }))
-    }
-
-    async fn activate_user(
-        &self,
-        request: Request<proto::ActivateUserRequest>,
-    ) -> Result<Response<proto::ActivateUserResponse>, Status> {
-        let (caller, context) = self.context(&request)?;
-        let (cause, id) =
-            (Cause { caller: &caller, context: &context }, convert::user_id(&request.get_ref().user_id)?);
-        let user = self.0.activate_user(&cause, id).await?;
-        Ok(Response::new(proto::ActivateUserResponse { user: Some(convert::user(user)) }))
-    }
-
-    async fn set_user_roles(
-        &self,
-        request: Request<proto::SetUserRolesRequest>,
-    ) -> Result<Response<proto::SetUserRolesResponse>, Status> {
-        let (caller, context) = self.context(&request)?;
-        let message = request.into_inner();
-        let (cause, id) = (Cause { caller: &caller, context: &context }, convert::user_id(&message.user_id)?);
-        let user = self.0.set_user_roles(&cause, id, message.roles).await?;
-        Ok(Response::new(proto::SetUserRolesResponse { user: Some(convert::user(user)) }))
+            locale,
+        }))
     }
 }
 

@@ -6,8 +6,8 @@ use eventstore::body_hash;
 use secrecy::SecretString;
 use tonic::{Request, Response, Status};
 
-use super::{Api, convert};
-use crate::app::NewAccount;
+use super::{Api, convert, profile};
+use crate::app::{NewAccount, Place};
 
 #[tonic::async_trait]
 impl AuthService for Api {
@@ -33,9 +33,11 @@ impl AuthService for Api {
         request: Request<proto::LogInRequest>,
     ) -> Result<Response<proto::LogInResponse>, Status> {
         let (caller, context) = self.context(&request)?;
+        let user_agent = runtime::user_agent(&request).to_owned();
         let proto::LogInRequest { email, password } = request.into_inner();
         let password = SecretString::from(password);
-        let pair = self.0.log_in(&context, caller.origin.as_deref(), &email, password).await?;
+        let place = Place { origin: caller.origin.as_deref(), user_agent: &user_agent };
+        let pair = self.0.log_in(&context, place, &email, password).await?;
         Ok(Response::new(proto::LogInResponse { session: Some(convert::session(pair)?) }))
     }
 
@@ -63,9 +65,7 @@ impl AuthService for Api {
         request: Request<proto::GetMeRequest>,
     ) -> Result<Response<proto::GetMeResponse>, Status> {
         let (caller, _) = self.context(&request)?;
-        let (user, permissions) = self.0.me(&caller).await?;
-        let permissions = permissions.iter().map(str::to_owned).collect();
-        Ok(Response::new(proto::GetMeResponse { user: Some(convert::user(user)), permissions }))
+        Ok(Response::new(profile::me(self.0.me(&caller).await?)))
     }
 
     async fn get_jwks(

@@ -9,14 +9,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use contracts::vbwd::identity::v1 as proto;
 use fault::{Code, Fault};
-use ids::UserId;
+use ids::{SessionId, UserId};
 use jiff::Timestamp;
 
 use crate::app::TokenPair;
 use crate::rejection::Rejection;
 use crate::rules::chain::Link;
 use crate::tables::roles::Role;
-use crate::tables::users::User;
 
 const PAGE_SIZE: i32 = 50;
 const PAGE_SIZE_MAX: i32 = 200;
@@ -26,9 +25,54 @@ impl From<Rejection> for Fault {
         let unauthenticated = |reason, message| Self::new(Code::Unauthenticated, reason, message);
         match rejection {
             Rejection::EmailMalformed => Self::invalid("/email", "malformed", "This is no e-mail address."),
+            Rejection::NewEmailMalformed => {
+                Self::invalid("/new_email", "malformed", "This is no e-mail address.")
+            }
             Rejection::PasswordUnfit(flaw) => {
                 Self::invalid("/password", flaw.code(), "This password cannot be used; choose another one.")
             }
+            Rejection::NewPasswordUnfit(flaw) => {
+                let message = "This password cannot be used; choose another one.";
+                Self::invalid("/new_password", flaw.code(), message)
+            }
+            Rejection::PasswordWrong => {
+                Self::new(Code::Forbidden, "password_wrong", "The password is wrong.")
+            }
+            Rejection::EmailUnverified => {
+                let message = "Prove your address first, with the link in the letter that was sent to it.";
+                Self::new(Code::Forbidden, "email_unverified", message)
+            }
+            Rejection::TicketUnknown => Self::invalid("/token", "unknown", "This link is not valid."),
+            Rejection::TicketSpent => Self::invalid("/token", "spent", "This link was used before."),
+            Rejection::TicketExpired => {
+                Self::invalid("/token", "expired", "This link is too old; ask for a new one.")
+            }
+            Rejection::EmailTaken => {
+                Self::new(Code::AlreadyExists, "email_taken", "This address belongs to another account.")
+            }
+            Rejection::DetailUnfit { pointer, code } => {
+                Self::invalid(pointer, code, "Something about the person cannot be kept like this.")
+            }
+            Rejection::RevisionStale => Self::new(
+                Code::StaleRevision,
+                "revision_stale",
+                "It was edited since you read it; read it again.",
+            ),
+            Rejection::ReasonMissing => Self::invalid("/reason", "missing", "Say why."),
+            Rejection::MinutesOutOfRange { max } => {
+                Self::invalid("/minutes", "out_of_range", "Not for so long.").with_fact("minutes_max", max)
+            }
+            Rejection::ImpersonationUnfit => {
+                Self::rejected("impersonation_unfit", "You cannot act as this user, or not from here.")
+            }
+            Rejection::NotInvited => Self::rejected("not_invited", "This user has no open invitation."),
+            Rejection::InvitationPending => {
+                Self::rejected("invitation_pending", "This user has not accepted the invitation yet.")
+            }
+            Rejection::FilterUnfit { pointer } => {
+                Self::invalid(pointer, "unknown_word", "There is no such word to filter by.")
+            }
+            Rejection::SessionUnknown => Self::not_found("session"),
             Rejection::DisplayNameUnfit => {
                 Self::invalid("/display_name", "unfit", "The name is too long or has control characters.")
             }
@@ -151,15 +195,9 @@ pub(super) fn session(pair: TokenPair) -> fault::Result<proto::Session> {
     })
 }
 
-pub(super) fn user(user: User) -> proto::User {
-    proto::User {
-        user_id: user.id.to_string(),
-        email: user.email,
-        display_name: user.display_name,
-        status: user.status.as_str().to_owned(),
-        roles: user.roles,
-        created_at: Some(timestamp(user.created_at)),
-    }
+/// A malformed id names nothing, so it is told like an unknown one.
+pub(super) fn session_id(text: &str) -> fault::Result<SessionId> {
+    text.parse().map_err(|_| Rejection::SessionUnknown.into())
 }
 
 pub(super) fn role(role: Role, built_in: bool) -> proto::Role {

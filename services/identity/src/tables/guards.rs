@@ -128,6 +128,20 @@ pub async fn forgive(
     Ok(standing.filter(|guard| guard.locked_for_seconds(at).is_some()))
 }
 
+/// Forgets an address, locked or not: whoever reads its letters is no guesser.
+///
+/// # Errors
+/// Faults of the database.
+pub async fn forget(on: &mut PgConnection, tenant: TenantId, digest: &[u8; 32]) -> fault::Result<()> {
+    sqlx::query("DELETE FROM login_guards WHERE tenant_id = $1 AND address_digest = $2")
+        .bind(tenant.as_uuid())
+        .bind(digest.as_slice())
+        .execute(on)
+        .await
+        .map_err(storage)?;
+    Ok(())
+}
+
 /// Removes what is older than `before`. For the worker.
 ///
 /// # Errors

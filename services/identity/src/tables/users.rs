@@ -17,15 +17,28 @@ pub enum Status {
     Active,
     /// No.
     Suspended,
+    /// Not yet: the invitation was not accepted.
+    Invited,
+    /// Never again: the person was erased.
+    Erased,
 }
 
 impl Status {
+    /// The status with this stored word.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        let all = [Self::Active, Self::Suspended, Self::Invited, Self::Erased];
+        all.into_iter().find(|status| status.as_str() == word)
+    }
+
     /// The stored word.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Active => "active",
             Self::Suspended => "suspended",
+            Self::Invited => "invited",
+            Self::Erased => "erased",
         }
     }
 }
@@ -45,6 +58,12 @@ pub struct User {
     pub roles: Vec<String>,
     /// When the user was created.
     pub created_at: Timestamp,
+    /// When the address was proven.
+    pub email_verified_at: Option<Timestamp>,
+    /// Rises with every edit.
+    pub revision: i64,
+    /// `person` or `service`.
+    pub kind: String,
 }
 
 /// What log-in needs to know.
@@ -52,10 +71,31 @@ pub struct User {
 pub struct Credentials {
     /// Who.
     pub user: UserId,
-    /// PHC string.
-    pub password_hash: String,
+    /// PHC string; none until an invitation was accepted.
+    pub password_hash: Option<String>,
     /// Whether the user may sign in.
     pub status: Status,
+    /// Whether the address was proven.
+    pub email_verified: bool,
+}
+
+#[derive(sqlx::FromRow)]
+struct CredentialsRow {
+    user_id: Uuid,
+    password_hash: Option<String>,
+    status: String,
+    email_verified: bool,
+}
+
+impl From<CredentialsRow> for Credentials {
+    fn from(row: CredentialsRow) -> Self {
+        Self {
+            user: UserId::from_uuid(row.user_id),
+            password_hash: row.password_hash,
+            status: status(&row.status),
+            email_verified: row.email_verified,
+        }
+    }
 }
 
 /// A user to be.
@@ -66,20 +106,23 @@ pub struct NewUser<'a> {
     pub email: &'a EmailAddress,
     /// Name to show.
     pub display_name: &'a str,
-    /// PHC string.
-    pub password_hash: &'a str,
+    /// PHC string; without one the user is invited.
+    pub password_hash: Option<&'a str>,
     /// When.
     pub at: Timestamp,
 }
 
 #[derive(sqlx::FromRow)]
-struct UserRow {
+pub(super) struct UserRow {
     user_id: Uuid,
     email: String,
     display_name: String,
     status: String,
     roles: Vec<String>,
     created_at: jiff_sqlx::Timestamp,
+    email_verified_at: Option<jiff_sqlx::Timestamp>,
+    revision: i64,
+    kind: String,
 }
 
 impl From<UserRow> for User {
@@ -91,6 +134,9 @@ impl From<UserRow> for User {
             status: status(&row.status),
             roles: row.roles,
             created_at: row.created_at.to_jiff(),
+            email_verified_at: row.email_verified_at.map(|at| at.to_jiff()),
+            revision: row.revision,
+            kind: row.kind,
         }
     }
 }
@@ -103,7 +149,8 @@ pub async fn insert(on: &mut PgConnection, tenant: TenantId, user: &NewUser<'_>)
     let done = sqlx::query(
         "INSERT INTO users \
          (tenant_id, user_id, email, email_normalised, display_name, status, password_hash, created_at) \
-         VALUES ($1, $2, $3, $4, $5, 'active', $6, $7) ON CONFLICT (tenant_id, email_normalised) DO NOTHING",
+         VALUES ($1, $2, $3, $4, $5, CASE WHEN $6::text IS NULL THEN 'invited' ELSE 'active' END, $6, $7) \
+         ON CONFLICT (tenant_id, email_normalised) DO NOTHING",
     )
     .bind(tenant.as_uuid())
     .bind(user.id.as_uuid())
@@ -127,19 +174,16 @@ pub async fn credentials(
     tenant: TenantId,
     email: &EmailAddress,
 ) -> fault::Result<Option<Credentials>> {
-    let row: Option<(Uuid, String, String)> = sqlx::query_as(
-        "SELECT user_id, password_hash, status FROM users WHERE tenant_id = $1 AND email_normalised = $2",
+    let row: Option<CredentialsRow> = sqlx::query_as(
+        "SELECT user_id, password_hash, status, email_verified_at IS NOT NULL AS email_verified FROM users \
+         WHERE tenant_id = $1 AND email_normalised = $2",
     )
     .bind(tenant.as_uuid())
     .bind(email.normalised())
     .fetch_optional(on)
     .await
     .map_err(storage)?;
-    Ok(row.map(|(user, password_hash, word)| Credentials {
-        user: UserId::from_uuid(user),
-        password_hash,
-        status: status(&word),
-    }))
+    Ok(row.map(Credentials::from))
 }
 
 /// The present hash and status of a user, which nobody changes until the transaction ends.
@@ -151,15 +195,16 @@ pub async fn hold_credentials(
     tenant: TenantId,
     user: UserId,
 ) -> fault::Result<Option<Credentials>> {
-    let row: Option<(String, String)> = sqlx::query_as(
-        "SELECT password_hash, status FROM users WHERE tenant_id = $1 AND user_id = $2 FOR SHARE",
+    let row: Option<CredentialsRow> = sqlx::query_as(
+        "SELECT user_id, password_hash, status, email_verified_at IS NOT NULL AS email_verified FROM users \
+         WHERE tenant_id = $1 AND user_id = $2 FOR SHARE",
     )
     .bind(tenant.as_uuid())
     .bind(user.as_uuid())
     .fetch_optional(on)
     .await
     .map_err(storage)?;
-    Ok(row.map(|(password_hash, word)| Credentials { user, password_hash, status: status(&word) }))
+    Ok(row.map(Credentials::from))
 }
 
 /// Takes the lock on a user under which status and roles change; `false` when there is none.
@@ -200,6 +245,107 @@ pub async fn replace_hash(
     Ok(())
 }
 
+/// Sets a password.
+///
+/// # Errors
+/// Faults of the database.
+pub async fn set_hash(
+    on: &mut PgConnection,
+    tenant: TenantId,
+    user: UserId,
+    hash: &str,
+) -> fault::Result<()> {
+    sqlx::query("UPDATE users SET password_hash = $3 WHERE tenant_id = $1 AND user_id = $2")
+        .bind(tenant.as_uuid())
+        .bind(user.as_uuid())
+        .bind(hash)
+        .execute(on)
+        .await
+        .map_err(storage)?;
+    Ok(())
+}
+
+/// Notes that the user has proven to read what is sent to `email`; `false` when that is no longer the
+/// user's address or was proven before.
+///
+/// # Errors
+/// Faults of the database.
+pub async fn verify_email(
+    on: &mut PgConnection,
+    tenant: TenantId,
+    user: UserId,
+    email: &str,
+    at: Timestamp,
+) -> fault::Result<bool> {
+    let done = sqlx::query(
+        "UPDATE users SET email_verified_at = $4 WHERE tenant_id = $1 AND user_id = $2 \
+         AND email_normalised = lower($3) AND email_verified_at IS NULL",
+    )
+    .bind(tenant.as_uuid())
+    .bind(user.as_uuid())
+    .bind(email)
+    .bind(at.to_sqlx())
+    .execute(on)
+    .await
+    .map_err(storage)?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Gives a user another, proven address; `false` when somebody else has it.
+///
+/// # Errors
+/// Faults of the database.
+pub async fn set_email(
+    on: &mut PgConnection,
+    tenant: TenantId,
+    user: UserId,
+    email: &EmailAddress,
+    at: Timestamp,
+) -> fault::Result<bool> {
+    let done = sqlx::query(
+        "UPDATE users SET email = $3, email_normalised = $4, email_verified_at = $5 \
+         WHERE tenant_id = $1 AND user_id = $2 AND NOT EXISTS (SELECT 1 FROM users other \
+         WHERE other.tenant_id = $1 AND other.email_normalised = $4 AND other.user_id <> $2)",
+    )
+    .bind(tenant.as_uuid())
+    .bind(user.as_uuid())
+    .bind(email.given())
+    .bind(email.normalised())
+    .bind(at.to_sqlx())
+    .execute(on)
+    .await;
+    match done {
+        Ok(done) => Ok(done.rows_affected() == 1),
+        // Two confirmations at once: the unique key decides, and the second one is told so.
+        Err(sqlx::Error::Database(error)) if error.is_unique_violation() => Ok(false),
+        Err(error) => Err(storage(error)),
+    }
+}
+
+/// Removes what names a person; the row stays, because others refer to its id.
+///
+/// # Errors
+/// Faults of the database.
+pub async fn erase(
+    on: &mut PgConnection,
+    tenant: TenantId,
+    user: UserId,
+    at: Timestamp,
+) -> fault::Result<()> {
+    sqlx::query(
+        "UPDATE users SET email = '', email_normalised = 'erased:' || user_id, display_name = '', \
+         password_hash = NULL, email_verified_at = NULL, status = 'erased', erased_at = $3 \
+         WHERE tenant_id = $1 AND user_id = $2",
+    )
+    .bind(tenant.as_uuid())
+    .bind(user.as_uuid())
+    .bind(at.to_sqlx())
+    .execute(on)
+    .await
+    .map_err(storage)?;
+    Ok(())
+}
+
 /// Sets the status.
 ///
 /// # Errors
@@ -226,7 +372,7 @@ pub async fn set_status(
 /// Faults of the database.
 pub async fn find(on: &mut PgConnection, tenant: TenantId, user: UserId) -> fault::Result<Option<User>> {
     let row: Option<UserRow> = sqlx::query_as(
-        "SELECT user_id, email, display_name, status, created_at, \
+        "SELECT user_id, email, display_name, status, created_at, email_verified_at, revision, kind, \
          ARRAY(SELECT role FROM user_roles r WHERE r.tenant_id = u.tenant_id AND r.user_id = u.user_id \
          ORDER BY role COLLATE \"C\") AS roles FROM users u WHERE tenant_id = $1 AND user_id = $2",
     )
@@ -238,29 +384,29 @@ pub async fn find(on: &mut PgConnection, tenant: TenantId, user: UserId) -> faul
     Ok(row.map(User::from))
 }
 
-/// At most `limit` users, newest first, behind `before`. Ids are UUIDv7, so their order is age.
+/// Sets the name to show; `false` when the user is no longer at `revision` (0: whatever it is at).
 ///
 /// # Errors
 /// Faults of the database.
-pub async fn page(
+pub async fn rename(
     on: &mut PgConnection,
     tenant: TenantId,
-    before: Option<Uuid>,
-    limit: i64,
-) -> fault::Result<Vec<User>> {
-    let rows: Vec<UserRow> = sqlx::query_as(
-        "SELECT user_id, email, display_name, status, created_at, \
-         ARRAY(SELECT role FROM user_roles r WHERE r.tenant_id = u.tenant_id AND r.user_id = u.user_id \
-         ORDER BY role COLLATE \"C\") AS roles FROM users u WHERE tenant_id = $1 AND ($2::uuid IS NULL OR user_id < $2) \
-         ORDER BY user_id DESC LIMIT $3",
+    user: UserId,
+    revision: i64,
+    display_name: &str,
+) -> fault::Result<bool> {
+    let done = sqlx::query(
+        "UPDATE users SET display_name = $4, revision = revision + 1 \
+         WHERE tenant_id = $1 AND user_id = $2 AND ($3 = 0 OR revision = $3)",
     )
     .bind(tenant.as_uuid())
-    .bind(before)
-    .bind(limit)
-    .fetch_all(on)
+    .bind(user.as_uuid())
+    .bind(revision)
+    .bind(display_name)
+    .execute(on)
     .await
     .map_err(storage)?;
-    Ok(rows.into_iter().map(User::from).collect())
+    Ok(done.rows_affected() == 1)
 }
 
 /// Replaces the roles of a user.
@@ -311,6 +457,6 @@ pub async fn another_owner(on: &mut PgConnection, tenant: TenantId, user: UserId
 }
 
 fn status(word: &str) -> Status {
-    // The table's check allows these two words alone; anything else must not sign in.
-    if word == Status::Active.as_str() { Status::Active } else { Status::Suspended }
+    // The table's check allows these words alone; anything else must not sign in.
+    Status::parse(word).unwrap_or(Status::Suspended)
 }

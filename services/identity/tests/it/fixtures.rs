@@ -19,6 +19,8 @@ use runtime::config::Database;
 use runtime::{Channel, Directory, Drain, Environment, Platform};
 use secrecy::SecretString;
 use testkit::{Nats, TestDatabase};
+
+use crate::mailbox::Mailbox;
 use tonic::{Request, Response, Status};
 
 pub const SECRET: &str = "a fleet secret of more than thirty-two characters";
@@ -34,6 +36,7 @@ pub struct World {
     pub nats: Nats,
     pub platform: Platform,
     pub config: Config,
+    pub mailbox: Mailbox,
 }
 
 /// Figures that make a hash cheap: what is tested is not its strength.
@@ -56,14 +59,16 @@ pub async fn world_with(config: Config) -> World {
     let other = people.tenant(shop("two")).await.unwrap();
     let owner = people.user(tenant, person(OWNER, "owner")).await.unwrap();
     people.user(other, person("owner@two.example", "owner")).await.unwrap();
+    let mailbox = Mailbox::default();
+    platform.install(mailbox.service());
     platform.install(identity::service(&platform, config.clone()).await.unwrap());
-    World { tenant, other, owner, clock, database, nats, platform, config }
+    World { tenant, other, owner, clock, database, nats, platform, config, mailbox }
 }
 
 pub async fn platform(database: &Database, nats: &Nats, clock: &Arc<FixedClock>, secret: &str) -> Platform {
     let bus = bus::Bus::connect(&nats.url(), "").await.unwrap();
     let clock: Arc<dyn Clock> = Arc::clone(clock) as _;
-    let directory = Directory::new([identity::NAME], []).unwrap();
+    let directory = Directory::new([identity::NAME, "notify"], []).unwrap();
     let secret = SecretString::from(secret.to_owned());
     Platform::new(Environment::Test, clock, secret, database.clone(), bus, directory, Drain::new()).unwrap()
 }
@@ -144,8 +149,19 @@ impl World {
     }
 
     pub async fn log_in_at(&self, tenant: TenantId, email: &str, password: &str) -> fault::Result<Session> {
+        self.log_in_from(&nobody(tenant), "", email, password).await
+    }
+
+    pub async fn log_in_from(
+        &self,
+        caller: &Caller,
+        device: &str,
+        email: &str,
+        password: &str,
+    ) -> fault::Result<Session> {
         let message = LogInRequest { email: email.to_owned(), password: password.to_owned() };
-        let request = self.call(&nobody(tenant), message);
+        let mut request = self.call(caller, message);
+        request.metadata_mut().insert(runtime::USER_AGENT, device.parse().unwrap());
         let answered = answer(AuthServiceClient::new(self.channel()).log_in(request).await)?;
         Ok(answered.session.unwrap())
     }
@@ -197,7 +213,10 @@ impl World {
     }
 
     pub async fn users(&self, caller: &Caller, page_size: i32, cursor: &str) -> ListUsersResponse {
-        let request = self.call(caller, ListUsersRequest { page_size, cursor: cursor.to_owned() });
+        let request = self.call(
+            caller,
+            ListUsersRequest { page_size, cursor: cursor.to_owned(), ..ListUsersRequest::default() },
+        );
         answer(UserServiceClient::new(self.channel()).list_users(request).await).unwrap()
     }
 

@@ -1,11 +1,16 @@
 //! Identity on real servers, called as the gateway calls it: over the guarded rpcs, in process.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod account;
 mod admin;
 mod events;
 mod fixtures;
 mod guessing;
+mod impersonation;
 mod isolation;
 mod keys;
+mod mailbox;
+mod people;
 mod permissions;
+mod recovery;
 mod sessions;

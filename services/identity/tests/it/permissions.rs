@@ -11,18 +11,41 @@ use crate::fixtures::{World, nobody, world};
 
 const CALLERS: [&str; 6] = ["anonymous", "customer", "support", "admin", "owner", "service"];
 
+const SIGNED_IN: [&str; 5] = ["customer", "support", "admin", "owner", "service"];
+
 /// The rpcs, and who gets past the guard.
-const TABLE: [(&str, &[&str]); 15] = [
+const TABLE: &[(&str, &[&str])] = &[
     ("AuthService/Register", &CALLERS),
     ("AuthService/LogIn", &CALLERS),
     ("AuthService/Refresh", &CALLERS),
-    ("AuthService/LogOut", &["customer", "support", "admin", "owner", "service"]),
-    ("AuthService/GetMe", &["customer", "support", "admin", "owner", "service"]),
+    ("AuthService/LogOut", &SIGNED_IN),
+    ("AuthService/GetMe", &SIGNED_IN),
     ("AuthService/GetJwks", &CALLERS),
+    ("TicketService/VerifyEmail", &CALLERS),
+    ("TicketService/ConfirmEmailChange", &CALLERS),
+    ("TicketService/RequestPasswordReset", &CALLERS),
+    ("TicketService/ResetPassword", &CALLERS),
+    ("TicketService/AcceptInvitation", &CALLERS),
+    ("AccountService/UpdateAccount", &SIGNED_IN),
+    ("AccountService/ListSessions", &SIGNED_IN),
+    ("AccountService/EndSession", &SIGNED_IN),
+    ("AccountService/ChangePassword", &SIGNED_IN),
+    ("AccountService/RequestEmailChange", &SIGNED_IN),
+    ("AccountService/ResendEmailVerification", &SIGNED_IN),
+    ("AccountService/EraseAccount", &SIGNED_IN),
+    ("AccountService/ExportAccount", &SIGNED_IN),
     ("AuthService/RotateSigningKey", &["service"]),
     ("TenantService/ResolveTenant", &["service"]),
     ("UserDirectoryService/LookUpUser", &["service"]),
     ("UserService/ListUsers", &["support", "admin", "owner", "service"]),
+    ("UserService/GetUser", &["support", "admin", "owner", "service"]),
+    ("UserService/CreateUser", &["admin", "owner", "service"]),
+    ("UserService/InviteUser", &["admin", "owner", "service"]),
+    ("UserService/UpdateUser", &["admin", "owner", "service"]),
+    ("UserService/EraseUser", &["admin", "owner", "service"]),
+    ("UserService/ListUserSessions", &["support", "admin", "owner", "service"]),
+    ("UserService/EndUserSessions", &["admin", "owner", "service"]),
+    ("UserService/ImpersonateUser", &["admin", "owner", "service"]),
     ("UserService/SuspendUser", &["admin", "owner", "service"]),
     ("UserService/ActivateUser", &["admin", "owner", "service"]),
     ("UserService/SetUserRoles", &["admin", "owner", "service"]),
