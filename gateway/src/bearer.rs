@@ -22,6 +22,7 @@ use moka::sync::Cache;
 use serde::Deserialize;
 use tokio::sync::Mutex;
 
+use crate::authority::Authorities;
 use crate::upstream::{self, Upstream};
 
 const KEYS_FRESH: Duration = Duration::from_secs(300);
@@ -37,6 +38,7 @@ pub struct Bearer {
     keys: ArcSwap<Keys>,
     fetching: Mutex<()>,
     verified: Cache<String, Verified>,
+    authorities: Arc<Authorities>,
 }
 
 #[derive(Default)]
@@ -62,21 +64,38 @@ impl Bearer {
     #[must_use]
     pub fn new(upstream: Upstream) -> Self {
         let verified = Cache::builder().max_capacity(REMEMBERED_MAX).time_to_live(REMEMBERED).build();
-        Self { upstream, keys: ArcSwap::default(), fetching: Mutex::new(()), verified }
+        let authorities = Arc::new(Authorities::new(upstream.clone()));
+        Self { upstream, keys: ArcSwap::default(), fetching: Mutex::new(()), verified, authorities }
     }
 
-    /// The caller that the request's token names; nobody when it carries none.
+    /// What callers may do right now.
+    #[must_use]
+    pub fn authorities(&self) -> Arc<Authorities> {
+        Arc::clone(&self.authorities)
+    }
+
+    /// The caller that the request's token or API key names, with what the caller may do now; nobody
+    /// when it carries none.
     ///
     /// # Errors
-    /// Unauthenticated with `token_expired`, `token_invalid` or `token_foreign_tenant`; unavailable
-    /// when identity's keys were never seen.
+    /// Unauthenticated with `token_expired`, `token_invalid`, `token_foreign_tenant` or
+    /// `session_ended`; unavailable when identity's keys were never seen.
     pub async fn caller(
         &self,
         headers: &HeaderMap,
         tenant: TenantId,
+        origin: Option<&str>,
         now: Timestamp,
     ) -> fault::Result<Arc<Caller>> {
         let Some(token) = token(headers)? else { return Ok(Arc::new(Caller::anonymous(tenant))) };
+        if let Some(caller) = self.authorities.of_key(token, tenant, origin).await? {
+            return Ok(caller);
+        }
+        self.authorities.of_token(self.named(token, tenant, now).await?).await
+    }
+
+    /// The caller that an access token names, as it was when the token was issued.
+    async fn named(&self, token: &str, tenant: TenantId, now: Timestamp) -> fault::Result<Arc<Caller>> {
         if let Some(verified) = self.verified.get(token)
             && verified.caller.tenant == tenant
             && now.as_second() < verified.expires_at

@@ -80,7 +80,11 @@ impl Gate {
             let origin = (!plan.is_public_read()).then(|| address.to_string());
             return Ok((Caller { origin, ..nobody }, allowance));
         }
-        let caller = match self.bearer.caller(&parts.headers, tenant, self.clock.wall()).await {
+        let caller = match self
+            .bearer
+            .caller(&parts.headers, tenant, Some(&address.to_string()), self.clock.wall())
+            .await
+        {
             Ok(caller) => caller,
             Err(fault) => {
                 self.limits.count(class, &nobody, address)?; // guessing tokens costs too
@@ -143,6 +147,9 @@ impl Gate {
         let outcome = self.upstream.call(plan, caller, operation, message, request.device(), patience).await;
         if plan.is_write() {
             self.cache.written(caller.tenant, plan.rpc.service.as_str());
+        }
+        if plan.is_write() && !plan.is_public() && plan.rpc.service == "identity" {
+            self.bearer.authorities().changed(caller.tenant, None);
         }
         let written = transcode::to_json(plan, outcome?)?;
         let mut answer = Answer::json(plan.success, written.json);

@@ -7,6 +7,7 @@
 
 mod address;
 mod answer;
+mod authority;
 mod bearer;
 mod call;
 pub mod config;
@@ -55,9 +56,11 @@ pub async fn edge(platform: &Platform, config: Config) -> fault::Result<Edge> {
     let clock = Arc::clone(&platform.clock);
     let upstream = upstream::Upstream::new(platform);
     let gate = Arc::new(gate::Gate::new(config, upstream, store.clone(), Arc::clone(&clock))?);
-    let limits = Arc::clone(&gate.limits);
+    let (limits, authorities) = (Arc::clone(&gate.limits), gate.bearer.authorities());
+    let bus = platform.bus();
     let roles = vec![
         idempotency::role(store, abandoned, clock),
+        Role::task("authority", move |drain| Arc::clone(&authorities).listen(bus.clone(), drain)),
         Role::task("limits", move |drain| sweep_limits(Arc::clone(&limits), drain)),
     ];
     Ok(Edge { router: Router::new().fallback(gate::handle).with_state(gate), roles })

@@ -90,7 +90,7 @@ impl AuthService for Fake {
         let caller = auth::caller(&request)?;
         let user = User { user_id: caller.user()?.to_string(), ..User::default() };
         let permissions = caller.permissions.iter().map(str::to_owned).collect();
-        Ok(Response::new(GetMeResponse { user: Some(user), permissions, impersonation: None }))
+        Ok(Response::new(GetMeResponse { user: Some(user), permissions, ..GetMeResponse::default() }))
     }
 
     async fn register(&self, _: Request<RegisterRequest>) -> Answer<RegisterResponse> {

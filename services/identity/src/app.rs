@@ -7,14 +7,18 @@
 //! Locks are taken in this order, which is why no two use cases can deadlock: administration of the
 //! tenant, login guard, user, session with its tokens or ticket, event stream, head of the audit chain.
 
+mod authority;
 mod email;
 mod erase;
 mod impersonate;
 mod invitation;
+mod key;
 mod letters;
+mod level;
 mod log_in;
 mod log_out;
 mod password;
+mod permission;
 mod persons;
 mod profile;
 mod proof;
@@ -38,9 +42,11 @@ use crate::config::Config;
 use crate::hashing::Hasher;
 use crate::secrets::{Secrets, random, token_digest};
 use crate::signing::{Loaded, SigningKeys};
-use crate::tables::{roles, sessions};
+use crate::tables::{levels, roles, sessions};
 
+pub(crate) use authority::Authority;
 pub(crate) use invitation::NewMember;
+pub(crate) use key::KeyWish;
 pub(crate) use log_in::Place;
 pub(crate) use profile::{Edit, Profile};
 pub(crate) use register::NewAccount;
@@ -110,11 +116,13 @@ impl Identity {
         let expires_at = later(now, self.config.refresh_token_life_seconds).min(ends_at);
         sessions::insert_token(on, context.tenant, session, &token_digest(&token), now, expires_at).await?;
         let (names, permissions) = roles::held_by(on, context.tenant, user).await?;
+        let levels = levels::held_by(on, context.tenant, user, now).await?;
         let caller = Caller {
             subject: auth::Subject::User(user),
             session: Some(session),
             roles: names,
             permissions,
+            levels,
             via: impersonator.map(Via::Impersonator),
             ..Caller::anonymous(context.tenant)
         };

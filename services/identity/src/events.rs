@@ -12,6 +12,8 @@ use uuid::Uuid;
 
 /// Stream kind of facts about a user; the stream is the user.
 pub const USER: &str = "user";
+/// Stream kind of facts about a tenant; the stream is the tenant.
+pub const TENANT: &str = "tenant";
 /// Stream kind of letters and wishes that are to be worked off; the stream is the letter or wish.
 pub const POST: &str = "post";
 /// Stream kind of facts about an address that nobody has; the stream follows from its digest.
@@ -126,6 +128,29 @@ pub struct SessionImpersonated {
     pub until: Timestamp,
 }
 
+/// A role grants something else, is new or is gone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoleChanged {
+    /// Which.
+    pub role: String,
+}
+
+/// An access level is linked to other plans, is new or is gone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccessLevelChanged {
+    /// Which.
+    pub level: String,
+}
+
+/// Something happened to an API key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AboutKey {
+    /// Whose.
+    pub user: UserId,
+    /// Which.
+    pub key: Uuid,
+}
+
 /// A letter is due. Private.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LetterDue {
@@ -181,6 +206,16 @@ kernel::events! {
         "user.roles_changed" 1 => UserRolesChanged(UserRolesChanged),
         /// Somebody acts as another user.
         "session.impersonated" 1 => SessionImpersonated(SessionImpersonated),
+        /// A role grants something else.
+        "role.changed" 1 => RoleChanged(RoleChanged),
+        /// A user holds other access levels.
+        "user.access_changed" 1 => UserAccessChanged(AboutUser),
+        /// An access level means something else.
+        "access_level.changed" 1 => AccessLevelChanged(AccessLevelChanged),
+        /// An API key was made.
+        "api_key.created" 1 => ApiKeyCreated(AboutKey),
+        /// An API key was revoked.
+        "api_key.revoked" 1 => ApiKeyRevoked(AboutKey),
         /// A letter is due.
         "letter.due" 1 => LetterDue(LetterDue),
         /// Somebody wishes to reset a password.
@@ -228,7 +263,7 @@ pub(crate) mod samples {
             IdentityEvent::UserErased(about.clone()),
             IdentityEvent::UserInvited(about.clone()),
             IdentityEvent::InvitationAccepted(about.clone()),
-            IdentityEvent::UserUpdated(about),
+            IdentityEvent::UserUpdated(about.clone()),
             IdentityEvent::UserRolesChanged(UserRolesChanged { user, roles: vec!["support".to_owned()] }),
             IdentityEvent::SessionImpersonated(SessionImpersonated {
                 user,
@@ -236,6 +271,11 @@ pub(crate) mod samples {
                 impersonator: UserId::from_uuid(post),
                 until,
             }),
+            IdentityEvent::RoleChanged(RoleChanged { role: "clerk".to_owned() }),
+            IdentityEvent::UserAccessChanged(about),
+            IdentityEvent::AccessLevelChanged(AccessLevelChanged { level: "gold".to_owned() }),
+            IdentityEvent::ApiKeyCreated(AboutKey { user, key: post }),
+            IdentityEvent::ApiKeyRevoked(AboutKey { user, key: post }),
             IdentityEvent::LetterDue(LetterDue { letter: post }),
             IdentityEvent::ResetWished(ResetWished { wish: post }),
         ]

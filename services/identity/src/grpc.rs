@@ -1,9 +1,11 @@
 //! The rpcs: convert, call the use case, convert. Who may call was checked by the guard before.
 
+mod access;
 mod account;
 mod admin;
 mod auth;
 mod convert;
+mod permission;
 mod profile;
 mod ticket;
 mod user;
@@ -11,9 +13,13 @@ mod user;
 use std::sync::Arc;
 
 use ::auth::Caller;
+use contracts::vbwd::identity::v1::access_level_service_server::AccessLevelServiceServer;
 use contracts::vbwd::identity::v1::account_service_server::AccountServiceServer;
+use contracts::vbwd::identity::v1::api_key_service_server::ApiKeyServiceServer;
 use contracts::vbwd::identity::v1::audit_service_server::AuditServiceServer;
 use contracts::vbwd::identity::v1::auth_service_server::AuthServiceServer;
+use contracts::vbwd::identity::v1::authority_service_server::AuthorityServiceServer;
+use contracts::vbwd::identity::v1::permission_service_server::PermissionServiceServer;
 use contracts::vbwd::identity::v1::role_service_server::RoleServiceServer;
 use contracts::vbwd::identity::v1::tenant_service_server::TenantServiceServer;
 use contracts::vbwd::identity::v1::ticket_service_server::TicketServiceServer;
@@ -44,6 +50,10 @@ pub(crate) fn routes(identity: Arc<Identity>) -> Routes {
     let api = Api(identity);
     Routes::new(AuthServiceServer::new(api.clone()))
         .add_service(AccountServiceServer::new(api.clone()))
+        .add_service(AuthorityServiceServer::new(api.clone()))
+        .add_service(AccessLevelServiceServer::new(api.clone()))
+        .add_service(ApiKeyServiceServer::new(api.clone()))
+        .add_service(PermissionServiceServer::new(api.clone()))
         .add_service(TicketServiceServer::new(api.clone()))
         .add_service(TenantServiceServer::new(api.clone()))
         .add_service(UserServiceServer::new(api.clone()))

@@ -128,6 +128,21 @@ pub fn publish(stored: &StoredEvent) -> fault::Result<Vec<Outbound>> {
                 }
             )
         }
+        Event::RoleChanged(event) => message!(stored, "role", name, RoleChanged { role: event.role }),
+        Event::UserAccessChanged(event) => {
+            message!(stored, "user", name, UserAccessChanged { user_id: event.user.to_string() })
+        }
+        Event::AccessLevelChanged(event) => {
+            message!(stored, "access_level", name, AccessLevelChanged { level: event.level })
+        }
+        Event::ApiKeyCreated(event) => {
+            let (user_id, key_id) = (event.user.to_string(), event.key.to_string());
+            message!(stored, "api_key", name, ApiKeyCreated { user_id: user_id, key_id: key_id })
+        }
+        Event::ApiKeyRevoked(event) => {
+            let (user_id, key_id) = (event.user.to_string(), event.key.to_string());
+            message!(stored, "api_key", name, ApiKeyRevoked { user_id: user_id, key_id: key_id })
+        }
         Event::LetterDue(_) | Event::ResetWished(_) => Ok(Vec::new()),
     }
 }
@@ -178,7 +193,9 @@ mod tests {
             }
             assert_eq!(published.len(), 1, "{}", event.name());
             assert_eq!(published[0].event, event.name());
-            assert_eq!(published[0].data["userId"], a_user().to_string());
+            if !matches!(event, IdentityEvent::RoleChanged(_) | IdentityEvent::AccessLevelChanged(_)) {
+                assert_eq!(published[0].data["userId"], a_user().to_string());
+            }
             let subject = published[0].subject();
             subjects.push(subject.replace(&stored.tenant.to_string(), "TENANT"));
         }
@@ -202,6 +219,11 @@ mod tests {
             "evt.TENANT.identity.user.updated.v1",
             "evt.TENANT.identity.user.roles_changed.v1",
             "evt.TENANT.identity.session.impersonated.v1",
+            "evt.TENANT.identity.role.changed.v1",
+            "evt.TENANT.identity.user.access_changed.v1",
+            "evt.TENANT.identity.access_level.changed.v1",
+            "evt.TENANT.identity.api_key.created.v1",
+            "evt.TENANT.identity.api_key.revoked.v1",
         ];
         assert_eq!(subjects, expected);
     }

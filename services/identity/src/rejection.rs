@@ -107,6 +107,57 @@ pub enum Rejection {
         /// Where.
         pointer: &'static str,
     },
+    /// A key's name is missing, too long or has control characters.
+    #[error("unfit key name")]
+    KeyNameUnfit,
+    /// No scopes, or too many.
+    #[error("unfit scopes, at most {max}")]
+    ScopesUnfit {
+        /// Most scopes.
+        max: usize,
+    },
+    /// Not of the form `resource.action`, `resource.*` or `*`.
+    #[error("malformed scope {scope}")]
+    ScopeMalformed {
+        /// The text that was given.
+        scope: String,
+    },
+    /// For longer than any key may live.
+    #[error("days out of range, at most {max}")]
+    DaysOutOfRange {
+        /// Most days.
+        max: i32,
+    },
+    /// One user has all the keys a user may have.
+    #[error("too many keys, at most {max}")]
+    KeysTooMany {
+        /// Most keys.
+        max: usize,
+    },
+    /// No such key of this user.
+    #[error("unknown key")]
+    KeyUnknown,
+    /// An access level cannot be like this.
+    #[error("unfit access level")]
+    LevelUnfit,
+    /// No such access level in this tenant.
+    #[error("unknown access level")]
+    LevelUnknown,
+    /// No such role in this tenant.
+    #[error("unknown role")]
+    RoleGone,
+    /// Somebody holds the role.
+    #[error("{holders} hold the role")]
+    RoleInUse {
+        /// How many.
+        holders: i64,
+    },
+    /// The permission cannot be taken alone: a wildcard grants it too.
+    #[error("granted by {grant}")]
+    GrantedByWildcard {
+        /// The wildcard.
+        grant: String,
+    },
     /// No such open session of this user.
     #[error("unknown session")]
     SessionUnknown,

@@ -8,6 +8,7 @@ pub mod details;
 pub mod device;
 pub mod email;
 pub mod impersonation;
+pub mod keys;
 pub mod lockout;
 pub mod password;
 pub mod refresh;

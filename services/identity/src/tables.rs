@@ -4,9 +4,12 @@
 //! worker) and names the tenant in its WHERE clause all the same: row-level security is the second
 //! wall, not the first.
 
+pub mod api_keys;
 pub mod details;
 pub mod guards;
 pub mod letters;
+pub mod levels;
+pub mod permissions;
 pub mod persons;
 pub mod roles;
 pub mod search;

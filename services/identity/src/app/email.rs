@@ -28,7 +28,8 @@ impl Identity {
     pub(super) async fn ask_to_verify(&self, unit: &mut UnitOfWork, user: UserId) -> fault::Result<()> {
         let (tenant, now) = (unit.context()?.tenant, self.clock.wall());
         let person = users::find(unit.connection(), tenant, user).await?.ok_or(Rejection::UserUnknown)?;
-        let wanted = person.email_verified_at.is_none() && person.status == Status::Active;
+        let has_address = person.status == Status::Active && !person.email.is_empty();
+        let wanted = has_address && person.email_verified_at.is_none();
         if !wanted || !self.may_write(unit, user, Purpose::VerifyEmail, now).await? {
             return Ok(());
         }

@@ -19,7 +19,7 @@ use crate::events::{AboutUser, IdentityEvent, USER};
 use crate::rules::chain::Link;
 use crate::tables::sessions::{self, EndReason, Session};
 use crate::tables::users;
-use crate::tables::{details, letters, persons, tenants, tickets};
+use crate::tables::{api_keys, details, letters, levels, persons, tenants, tickets};
 
 /// Audit entries that an export holds at most; the newest ones.
 const EXPORTED_ENTRIES_MAX: i64 = 10_000;
@@ -79,6 +79,9 @@ impl Identity {
         tickets::remove_all(unit.connection(), tenant, user).await?;
         sessions::remove_all(unit.connection(), tenant, user).await?;
         users::set_roles(unit.connection(), tenant, user, &[]).await?;
+        api_keys::remove_all(unit.connection(), tenant, user).await?;
+        levels::set_given(unit.connection(), tenant, user, &[], now, None).await?;
+        levels::set_plans(unit.connection(), tenant, user, &[]).await?;
         details::remove(unit.connection(), tenant, user).await?;
         users::erase(unit.connection(), tenant, user, now).await?;
         persons::destroy(unit.connection(), tenant, user).await?;
@@ -93,7 +96,9 @@ impl Identity {
             ticket: None,
             more: &[],
         };
-        self.write_letter(unit, &farewell).await?;
+        if !person.email.is_empty() {
+            self.write_letter(unit, &farewell).await?;
+        }
         self.record_about(unit, origin, "user.erase", user).await
     }
 

@@ -1,13 +1,14 @@
 //! Roles of the tenant, its audit trail, and which tenant answers on a host.
 
 use auth::Permissions;
-use eventstore::storage;
+use eventstore::{UnitOfWork, storage};
 use fault::Fault;
 use ids::TenantId;
 use serde_json::json;
 
 use crate::app::{Cause, Identity};
 use crate::audit::{self, Action};
+use crate::events::{IdentityEvent, RoleChanged, TENANT};
 use crate::rejection::Rejection;
 use crate::rules::chain::Link;
 use crate::rules::roles::{BUILT_IN, check_role, may_change};
@@ -30,7 +31,7 @@ impl Identity {
         shipped.chain(own.into_iter().map(|role| Ok((role, false)))).collect()
     }
 
-    /// Creates or replaces a role; it takes effect when the next access token of a holder is issued.
+    /// Creates or replaces a role; it is effective on the next call of a holder.
     pub(crate) async fn put_role(
         &self,
         cause: &Cause<'_>,
@@ -42,17 +43,31 @@ impl Identity {
         let mut unit = self.store.begin(cause.context).await?;
         tenants::lock_administration(unit.connection(), tenant).await?;
         let before = roles::granted_by(unit.connection(), tenant, name).await?;
+        self.replace_role(unit, cause, before, role).await
+    }
+
+    /// Replaces what a role grants, within a transaction that holds the lock of administration.
+    pub(super) async fn replace_role(
+        &self,
+        mut unit: UnitOfWork,
+        cause: &Cause<'_>,
+        before: Option<Permissions>,
+        role: Role,
+    ) -> fault::Result<Role> {
         if before.as_ref() == Some(&role.permissions) {
             return Ok(role);
         }
+        let tenant = cause.context.tenant;
         for holder in self.authority(unit.connection(), cause.caller).await? {
             may_change(&holder, before.as_ref().unwrap_or(&Permissions::none()), &role.permissions)?;
         }
         roles::put(unit.connection(), tenant, &role).await?;
         self.end_impersonations(&mut unit, None).await?;
+        let event = IdentityEvent::RoleChanged(RoleChanged { role: role.name.clone() });
+        unit.append_fact(TENANT, tenant.as_uuid(), event).await?;
         let action = Action {
             name: "role.put",
-            target: format!("role/{name}"),
+            target: format!("role/{}", role.name),
             origin: cause.caller.origin.as_deref(),
             at: self.clock.wall(),
             before: before.map(|permissions| json!({ "permissions": permissions })),

@@ -14,6 +14,7 @@ use crate::events::{IdentityEvent, USER, UserActivated, UserRolesChanged, UserSu
 use crate::rejection::Rejection;
 use crate::rules::roles::{OWNER, check_held, may_change};
 use crate::tables::details;
+use crate::tables::levels;
 use crate::tables::search::{self, Filter};
 use crate::tables::sessions::{self, EndReason, Session};
 use crate::tables::users::{self, Status, User};
@@ -25,6 +26,7 @@ const REASON_LENGTH_MAX: usize = 500;
 pub(crate) struct Me {
     pub(crate) profile: Profile,
     pub(crate) permissions: Permissions,
+    pub(crate) levels: Vec<String>,
     /// The session of this call, when somebody else acts in it.
     pub(crate) impersonated: Option<Session>,
 }
@@ -45,10 +47,11 @@ impl Identity {
         let mut transaction = self.store.read(tenant).await?;
         let profile = self.profile(&mut transaction, tenant, id).await?;
         let (_, permissions) = roles::held_by(&mut transaction, tenant, id).await?;
+        let levels = levels::held_by(&mut transaction, tenant, id, self.clock.wall()).await?;
         let mut open = sessions::open_of(&mut transaction, tenant, id, self.clock.wall()).await?;
         transaction.rollback().await.map_err(storage)?;
         open.retain(|session| caller.session == Some(session.id) && session.impersonation.is_some());
-        Ok(Me { profile, permissions, impersonated: open.pop() })
+        Ok(Me { profile, permissions, levels, impersonated: open.pop() })
     }
 
     /// At most `limit` users of the tenant that fit, newest first, behind `before`.
@@ -172,7 +175,7 @@ impl Identity {
         self.finish_change(unit, cause, "user.activate", id, (before, after)).await
     }
 
-    /// Sets the roles of a user; they take effect when the user's next access token is issued.
+    /// Sets the roles of a user; they are effective on the user's next call.
     pub(crate) async fn set_user_roles(
         &self,
         cause: &Cause<'_>,

@@ -72,6 +72,37 @@ impl From<Rejection> for Fault {
             Rejection::FilterUnfit { pointer } => {
                 Self::invalid(pointer, "unknown_word", "There is no such word to filter by.")
             }
+            Rejection::KeyNameUnfit => {
+                Self::invalid("/name", "unfit", "Give the key a name of at most 100 characters.")
+            }
+            Rejection::ScopesUnfit { max } => {
+                Self::invalid("/scopes", "unfit", "A key needs scopes, and not so many.")
+                    .with_fact("count_max", max)
+            }
+            Rejection::ScopeMalformed { scope } => {
+                Self::invalid("/scopes", "malformed", "A scope is `resource.action`, `resource.*` or `*`.")
+                    .with_fact("scope", scope)
+            }
+            Rejection::DaysOutOfRange { max } => {
+                Self::invalid("/expires_in_days", "out_of_range", "Not for so long.")
+                    .with_fact("days_max", max)
+            }
+            Rejection::KeysTooMany { max } => {
+                Self::rejected("too_many_keys", "Revoke a key first.").with_fact("count_max", max)
+            }
+            Rejection::KeyUnknown => Self::not_found("api_key"),
+            Rejection::LevelUnfit => {
+                Self::invalid("/level", "unfit", "The level's key, name or plans cannot be like this.")
+            }
+            Rejection::LevelUnknown => Self::not_found("access_level"),
+            Rejection::RoleGone => Self::not_found("role"),
+            Rejection::RoleInUse { holders } => {
+                Self::rejected("role_in_use", "Somebody holds this role.").with_fact("holders", holders)
+            }
+            Rejection::GrantedByWildcard { grant } => {
+                Self::rejected("granted_by_wildcard", "A wildcard grants it too; take that one.")
+                    .with_fact("grant", grant)
+            }
             Rejection::SessionUnknown => Self::not_found("session"),
             Rejection::DisplayNameUnfit => {
                 Self::invalid("/display_name", "unfit", "The name is too long or has control characters.")
@@ -229,6 +260,12 @@ pub(super) fn audit_entry(link: Link) -> proto::AuditEntry {
         before_json: entry.before_json,
         after_json: entry.after_json,
     }
+}
+
+/// The instant in a message.
+pub(super) fn instant(message: prost_types::Timestamp) -> fault::Result<Timestamp> {
+    Timestamp::new(message.seconds, message.nanos)
+        .map_err(|_| Fault::invalid("/expires_at", "malformed", "This is no instant."))
 }
 
 /// An instant as a message.

@@ -107,6 +107,7 @@ pub(super) fn me(me: Me) -> proto::GetMeResponse {
         user: Some(profile(me.profile)),
         permissions: me.permissions.iter().map(str::to_owned).collect(),
         impersonation: banner,
+        levels: me.levels,
     }
 }
 

@@ -23,11 +23,12 @@ pub const OWNER: &str = "owner";
 pub const CUSTOMER: &str = "customer";
 
 /// The built-in roles. An rpc with a new permission also needs its place here (a test says so).
-pub const BUILT_IN: [BuiltIn; 4] = [
+pub const BUILT_IN: [BuiltIn; 5] = [
     BuiltIn { name: OWNER, permissions: &["*"] },
     BuiltIn {
         name: "admin",
         permissions: &[
+            "access_levels.*",
             "audit.*",
             "invoices.*",
             "ledger.*",
@@ -35,6 +36,7 @@ pub const BUILT_IN: [BuiltIn; 4] = [
             "notify.*",
             "payments.*",
             "roles.*",
+            "service_accounts.*",
             "token_bundles.*",
             "users.*",
         ],
@@ -51,6 +53,7 @@ pub const BUILT_IN: [BuiltIn; 4] = [
             "users.read",
         ],
     },
+    BuiltIn { name: "editor", permissions: &["cms.*", "media.*"] },
     BuiltIn { name: CUSTOMER, permissions: &[] },
 ];
 
@@ -68,16 +71,23 @@ pub fn built_in(name: &str) -> Option<BuiltIn> {
     BUILT_IN.into_iter().find(|role| role.name == name)
 }
 
+/// Whether a role, or an access level, may be called this.
+///
+/// # Errors
+/// [`Rejection::RoleNameUnfit`].
+pub fn check_name(name: &str) -> Result<(), Rejection> {
+    let character = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-".contains(&byte);
+    let starts_well = name.bytes().next().is_some_and(|byte| byte.is_ascii_lowercase());
+    let fits = name.len() <= NAME_LENGTH_MAX && starts_well && name.bytes().all(character);
+    if fits { Ok(()) } else { Err(Rejection::RoleNameUnfit) }
+}
+
 /// What a new or changed role of the tenant grants.
 ///
 /// # Errors
 /// When the name is unfit or built in, or a permission is malformed.
 pub fn check_role(name: &str, permissions: &[String]) -> Result<Permissions, Rejection> {
-    let character = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-".contains(&byte);
-    let starts_well = name.bytes().next().is_some_and(|byte| byte.is_ascii_lowercase());
-    if name.len() > NAME_LENGTH_MAX || !starts_well || !name.bytes().all(character) {
-        return Err(Rejection::RoleNameUnfit);
-    }
+    check_name(name)?;
     if built_in(name).is_some() {
         return Err(Rejection::RoleBuiltIn { name: name.to_owned() });
     }

@@ -84,6 +84,33 @@ pub async fn held_by(
     Ok((names, all))
 }
 
+/// How many users hold a role.
+///
+/// # Errors
+/// Faults of the database.
+pub async fn holders(on: &mut PgConnection, tenant: TenantId, role: &str) -> fault::Result<i64> {
+    sqlx::query_scalar("SELECT count(*) FROM user_roles WHERE tenant_id = $1 AND role = $2")
+        .bind(tenant.as_uuid())
+        .bind(role)
+        .fetch_one(on)
+        .await
+        .map_err(storage)
+}
+
+/// Removes a role.
+///
+/// # Errors
+/// Faults of the database.
+pub async fn remove(on: &mut PgConnection, tenant: TenantId, role: &str) -> fault::Result<()> {
+    sqlx::query("DELETE FROM roles WHERE tenant_id = $1 AND name = $2")
+        .bind(tenant.as_uuid())
+        .bind(role)
+        .execute(on)
+        .await
+        .map_err(storage)?;
+    Ok(())
+}
+
 /// Creates or replaces a role.
 ///
 /// # Errors

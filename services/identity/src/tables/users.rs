@@ -165,6 +165,31 @@ pub async fn insert(on: &mut PgConnection, tenant: TenantId, user: &NewUser<'_>)
     Ok(done.rows_affected() == 1)
 }
 
+/// Adds a service account: no address, no password, so it signs in with keys only.
+///
+/// # Errors
+/// Faults of the database.
+pub async fn insert_service(
+    on: &mut PgConnection,
+    tenant: TenantId,
+    user: UserId,
+    name: &str,
+    at: Timestamp,
+) -> fault::Result<()> {
+    sqlx::query(
+        "INSERT INTO users (tenant_id, user_id, email, email_normalised, display_name, status, created_at, kind) \
+         VALUES ($1, $2, '', 'service:' || $2::text, $3, 'active', $4, 'service')",
+    )
+    .bind(tenant.as_uuid())
+    .bind(user.as_uuid())
+    .bind(name)
+    .bind(at.to_sqlx())
+    .execute(on)
+    .await
+    .map_err(storage)?;
+    Ok(())
+}
+
 /// What log-in needs to know about an address.
 ///
 /// # Errors

@@ -100,8 +100,14 @@ async fn built_in_roles_are_listed_and_protected() {
     world.put_role(&owner, "clerk", &["users.read"]).await.unwrap();
     let roles = world.roles(&owner).await;
     let named: Vec<_> = roles.iter().map(|role| (role.name.as_str(), role.built_in)).collect();
-    let expected =
-        [("owner", true), ("admin", true), ("support", true), ("customer", true), ("clerk", false)];
+    let expected = [
+        ("owner", true),
+        ("admin", true),
+        ("support", true),
+        ("editor", true),
+        ("customer", true),
+        ("clerk", false),
+    ];
     assert_eq!(named, expected);
     assert_eq!(refused(world.put_role(&owner, "admin", &["users.read"]).await), "role_built_in");
     assert_eq!(refused(world.put_role(&owner, "Clerk!", &[]).await), "invalid_input");

@@ -49,7 +49,17 @@ async fn a_connection_of_one_tenant_sees_no_row_of_another_in_any_table() {
     let world = lived_in().await;
     let tables = tables(&world, "c.column_name IS NOT NULL").await;
     assert!(tables.len() >= 12, "{tables:?}");
-    let unused = ["dead_letters", "timers", "letters", "reset_wishes", "user_details"];
+    let unused = [
+        "dead_letters",
+        "timers",
+        "letters",
+        "reset_wishes",
+        "user_details",
+        "access_levels",
+        "user_access_levels",
+        "user_plans",
+        "api_keys",
+    ];
     for table in tables {
         let setting = format!("SET LOCAL vbwd.tenant_id = '{}'", world.tenant);
         let (seen, foreign) = rows_seen(&world, &setting, &table, &world.tenant.to_string()).await;
@@ -59,7 +69,18 @@ async fn a_connection_of_one_tenant_sees_no_row_of_another_in_any_table() {
         assert_eq!(seen, 0, "{table} shows rows to a connection without a tenant");
         let worker = "SET LOCAL ROLE vbwd_identity_worker";
         let (_, foreign) = rows_seen(&world, worker, &table, &world.tenant.to_string()).await;
-        let both = ["operations", "dead_letters", "timers", "letters", "reset_wishes", "user_details"];
+        let both = [
+            "operations",
+            "dead_letters",
+            "timers",
+            "letters",
+            "reset_wishes",
+            "user_details",
+            "access_levels",
+            "user_access_levels",
+            "user_plans",
+            "api_keys",
+        ];
         assert!(
             foreign > 0 || both.contains(&table.as_str()),
             "{table} has no foreign rows: the test proves nothing"

@@ -1,8 +1,10 @@
 //! Identity on real servers, called as the gateway calls it: over the guarded rpcs, in process.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod access;
 mod account;
 mod admin;
+mod api_keys;
 mod events;
 mod fixtures;
 mod guessing;
