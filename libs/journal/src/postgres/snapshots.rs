@@ -8,7 +8,7 @@ use super::{patient, signed, sql, unsigned};
 use crate::{JournalError, Lease, Snapshot};
 
 /// Rows of this size need little memory at both ends.
-const CHUNK_BYTES: usize = 4 * 1024 * 1024;
+const CHUNK_BYTES: usize = 1024 * 1024;
 
 /// The lease is checked last: its row's lock would keep renewals waiting while chunks are written.
 pub(super) async fn save(pool: &PgPool, lease: Lease, snapshot: &Snapshot) -> Result<(), JournalError> {
@@ -46,21 +46,29 @@ pub(super) async fn latest(pool: &PgPool, partition: u16) -> Result<Option<Snaps
     let hash: Vec<u8> = head.try_get("hash").map_err(damaged)?;
     let digest: Vec<u8> = head.try_get("digest").map_err(damaged)?;
     let size: i64 = head.try_get("size").map_err(damaged)?;
-    let payload = chunks(pool, partition, sequence, usize::try_from(size).unwrap_or_default()).await?;
-    if Sha256::digest(&payload).as_slice() != digest {
+    let size = usize::try_from(size).unwrap_or_default();
+    let (payload, found) = chunks(pool, partition, sequence, size).await?;
+    if found.as_slice() != digest {
         return Err(JournalError::Corrupt(format!("snapshot {sequence} of partition {partition}")));
     }
     let hash = hash.try_into().map_err(|_| JournalError::Corrupt("a hash has 32 bytes".to_owned()))?;
     Ok(Some(Snapshot { sequence: unsigned(sequence)?, hash, payload }))
 }
 
-async fn chunks(pool: &PgPool, partition: u16, sequence: i64, size: usize) -> Result<Vec<u8>, JournalError> {
-    let query = sqlx::query_scalar(sql::SNAPSHOT_CHUNKS).bind(i32::from(partition)).bind(sequence);
-    let mut stream = query.fetch(pool);
-    let mut payload = Vec::with_capacity(size);
-    while let Some(chunk) = stream.try_next().await.map_err(JournalError::unavailable)? {
-        let chunk: Vec<u8> = chunk;
-        payload.extend_from_slice(&chunk);
+/// The whole, and its digest. Fresh memory costs more than anything else here, so that chunks are
+/// copied once.
+async fn chunks(
+    pool: &PgPool,
+    partition: u16,
+    sequence: i64,
+    size: usize,
+) -> Result<(Vec<u8>, [u8; 32]), JournalError> {
+    let mut stream = sqlx::query(sql::SNAPSHOT_CHUNKS).bind(i32::from(partition)).bind(sequence).fetch(pool);
+    let (mut payload, mut digest) = (Vec::with_capacity(size), Sha256::new());
+    while let Some(row) = stream.try_next().await.map_err(JournalError::unavailable)? {
+        let chunk: &[u8] = row.try_get(0).map_err(|error| JournalError::Corrupt(error.to_string()))?;
+        digest.update(chunk);
+        payload.extend_from_slice(chunk);
     }
-    Ok(payload)
+    Ok((payload, digest.finalize().into()))
 }

@@ -9,6 +9,7 @@ mod tables;
 
 use ids::TenantId;
 use prost::Message;
+use prost::bytes::{Buf, Bytes};
 use uuid::Uuid;
 
 use crate::state::{
@@ -39,20 +40,20 @@ struct Snapshot {
     format: u32,
     #[prost(uint64, tag = "2")]
     sequence: u64,
-    #[prost(bytes = "vec", tag = "3")]
-    tenants: Vec<u8>,
+    #[prost(bytes = "bytes", tag = "3")]
+    tenants: Bytes,
     #[prost(string, repeated, tag = "4")]
     assets: Vec<String>,
-    #[prost(bytes = "vec", tag = "5")]
-    accounts: Vec<u8>,
+    #[prost(bytes = "bytes", tag = "5")]
+    accounts: Bytes,
     #[prost(uint64, tag = "6")]
     dropped_pages: u64,
     #[prost(int64, tag = "7")]
     horizon_ms: i64,
-    #[prost(bytes = "vec", tag = "8")]
-    recent: Vec<u8>,
-    #[prost(bytes = "vec", tag = "9")]
-    timeless: Vec<u8>,
+    #[prost(bytes = "bytes", tag = "8")]
+    recent: Bytes,
+    #[prost(bytes = "bytes", tag = "9")]
+    timeless: Bytes,
     #[prost(uint64, tag = "10")]
     timeless_dropped_pages: u64,
     #[prost(uint64, tag = "11")]
@@ -64,8 +65,8 @@ struct Snapshot {
     #[prost(string, repeated, tag = "14")]
     sources: Vec<String>,
     /// A row per slot; empty ones are all zero.
-    #[prost(bytes = "vec", tag = "15")]
-    lots: Vec<u8>,
+    #[prost(bytes = "bytes", tag = "15")]
+    lots: Bytes,
     #[prost(uint32, repeated, tag = "16")]
     free_lots: Vec<u32>,
     #[prost(message, repeated, tag = "17")]
@@ -86,7 +87,12 @@ pub fn encode(state: &PartitionState) -> Vec<u8> {
         format: FORMAT,
         sequence: state.sequence,
         at_ms: state.at_ms,
-        tenants: state.tenants.iter().flat_map(|tenant| *tenant.as_uuid().as_bytes()).collect(),
+        tenants: state
+            .tenants
+            .iter()
+            .flat_map(|tenant| *tenant.as_uuid().as_bytes())
+            .collect::<Vec<_>>()
+            .into(),
         assets: state.assets.iter().map(ToString::to_string).collect(),
         accounts: rows::write(
             state.accounts.len(),
@@ -117,11 +123,11 @@ pub fn encode(state: &PartitionState) -> Vec<u8> {
     snapshot.encode_to_vec()
 }
 
-/// The state in these bytes.
+/// The state in these bytes. Of [`Bytes`] nothing is copied but into the state.
 ///
 /// # Errors
 /// [`CorruptSnapshot`].
-pub fn decode(bytes: &[u8]) -> Result<PartitionState, CorruptSnapshot> {
+pub fn decode(bytes: impl Buf) -> Result<PartitionState, CorruptSnapshot> {
     let snapshot = Snapshot::decode(bytes).map_err(|error| CorruptSnapshot(error.to_string()))?;
     if snapshot.format != FORMAT {
         return Err(CorruptSnapshot(format!("format {} is unknown", snapshot.format)));
@@ -138,7 +144,7 @@ fn restore(snapshot: &Snapshot) -> Option<PartitionState> {
     for code in &snapshot.assets {
         assets.number(code.parse::<Asset>().ok()?)?;
     }
-    let mut accounts = Accounts::default();
+    let mut accounts = Accounts::with_room_for(snapshot.accounts.len() / ACCOUNT_BYTES);
     for row in snapshot.accounts.chunks(ACCOUNT_BYTES) {
         accounts.push(rows::read_account(row)?)?;
     }
@@ -192,12 +198,12 @@ fn restore_lots(snapshot: &Snapshot) -> Option<Lots> {
     for source in &snapshot.sources {
         sources.number(Box::from(source.as_str()))?;
     }
-    let slots: Option<Vec<_>> = snapshot.lots.chunks(LOT_BYTES).map(rows::read_lot).collect();
-    Some(Lots { rows: Slab::restore(slots?.into_iter(), snapshot.free_lots.clone())?, sources })
+    let slots = snapshot.lots.chunks(LOT_BYTES).map(rows::read_lot);
+    Some(Lots { rows: Slab::restore(slots, snapshot.free_lots.clone())?, sources })
 }
 
 fn restore_holds(snapshot: &Snapshot) -> Option<Holds> {
-    let slots = snapshot.holds.iter().map(tables::StoredHold::read);
+    let slots = snapshot.holds.iter().map(|hold| Some(hold.read()));
     Some(Holds::restore(Slab::restore(slots, snapshot.free_holds.clone())?))
 }
 

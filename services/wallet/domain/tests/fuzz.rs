@@ -67,7 +67,7 @@ proptest! {
             if state.apply(1, &batch).is_ok() {
                 prop_assert!(state.sums().values().all(|sum| *sum == 0), "units were invented");
                 state.accounts().for_each(drop);
-                let _ = decode_snapshot(&encode_snapshot(&state));
+                let _ = decode_snapshot(encode_snapshot(&state).as_slice());
                 let mut writer = Writer::new(state, 0);
                 let _ = writer.expire_due(&a_request(), 10, NOON_MS);
             }
@@ -80,7 +80,7 @@ proptest! {
 
     #[test]
     fn any_bytes_are_a_snapshot_or_an_error(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
-        let _ = decode_snapshot(&bytes);
+        let _ = decode_snapshot(bytes.as_slice());
     }
 
     #[test]
@@ -88,7 +88,7 @@ proptest! {
         changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
         cut in proptest::option::weighted(0.2, any::<prop::sample::Index>()),
     ) {
-        if let Ok(state) = decode_snapshot(&damaged(encode_snapshot(&EVERYTHING), &changes, cut)) {
+        if let Ok(state) = decode_snapshot(damaged(encode_snapshot(&EVERYTHING), &changes, cut).as_slice()) {
             state.accounts().for_each(|view| state.lots_of(view.number).for_each(drop));
             let mut writer = Writer::new(state, 0);
             let _ = writer.expire_due(&a_request(), 10, NOON_MS);

@@ -89,7 +89,7 @@ fn formats_that_are_not_known_are_refused() {
         let batch = Batch { format, ..samples::a_batch() };
         assert!(Batch::from_payload(&batch.to_payload()).is_err(), "format {format}");
     }
-    let refused = decode_snapshot(&stored("snapshot.v1.hex")).unwrap_err();
+    let refused = decode_snapshot(stored("snapshot.v1.hex").as_slice()).unwrap_err();
     assert!(refused.is_foreign(), "the journal is read from its start then");
 }
 
@@ -113,6 +113,6 @@ fn the_stored_form_of_a_snapshot_is_pinned() {
     state.apply(1, &history::a_batch_of_everything()).unwrap();
     let stored = golden("snapshot.v2.hex", &encode_snapshot(&state));
     assert_eq!(hex::encode(encode_snapshot(&state)), hex::encode(&stored));
-    let read = decode_snapshot(&stored).unwrap();
+    let read = decode_snapshot(stored.as_slice()).unwrap();
     assert!(read.accounts().eq(state.accounts()));
 }

@@ -1,5 +1,6 @@
 //! From the newest snapshot and the rows behind it to the state after the last durable batch.
 
+use bytes::Bytes;
 use journal::{Chain, ChainBroken, Journal, JournalError, Row};
 use wallet_domain::{Batch, Broken, CorruptBatch, CorruptSnapshot, PartitionState, decode_snapshot};
 
@@ -68,7 +69,7 @@ async fn from_snapshot<J: Journal>(journal: &J, partition: u16) -> Result<Recove
     let nothing =
         || Recovered { state: PartitionState::default(), chain: Chain::start(partition), replayed: 0 };
     let Some(snapshot) = journal.latest_snapshot(partition).await? else { return Ok(nothing()) };
-    let state = match decode_snapshot(&snapshot.payload) {
+    let state = match decode_snapshot(Bytes::from(snapshot.payload)) {
         Ok(state) => state,
         Err(foreign) if foreign.is_foreign() => {
             tracing::warn!(partition, %foreign, "the snapshot is another program's; the whole journal is read");

@@ -213,7 +213,7 @@ impl Auditor {
         if snapshot.hash != row.hash {
             return wrong("the snapshot belongs to a row with another hash".to_owned());
         }
-        match decode_snapshot(&snapshot.payload) {
+        match decode_snapshot(snapshot.payload.as_slice()) {
             // Written by another release: recovery does not use it either.
             Err(corrupt) if corrupt.is_foreign() => return None,
             Err(corrupt) => return wrong(corrupt.to_string()),

@@ -8,10 +8,10 @@ use contracts::vbwd::wallet::v1::GetBalanceRequest;
 use crate::figures::{Figures, Spread, figure};
 use crate::grpc::framed;
 use crate::ledger::RUNS;
-use crate::ledger::batches::{BATCH, TEMPLATES};
-use crate::ledger::history::fill;
+use crate::ledger::batches::{BATCH, Load, TEMPLATES, drive};
 use crate::ledger::stand::Wallet;
 use crate::ledger::target::Target;
+use crate::ledger::throughput::whole;
 use crate::ledger::usage::resident_bytes;
 
 /// How much is recovered.
@@ -46,7 +46,12 @@ pub async fn measure(size: &Size, figures: &mut Figures) -> anyhow::Result<()> {
     let mut wallet = Wallet::start(setting.as_slice()).await?;
     let mut target = Target::open(&wallet, FIRST_ACCOUNTS).await?;
     weigh(&wallet, &mut target, size, figures).await?;
-    fill(&wallet, &target.uniform(BATCH, TEMPLATES * 8)?, size.operations).await?;
+    // The history would still be written long after; only what recovery needs is waited for.
+    let hold = wallet.hold_history().await?;
+    let load =
+        Load { batches: size.operations.div_ceil(BATCH), time: Duration::from_secs(900), ..Load::of(2) };
+    whole(drive(&wallet, &target.spending(BATCH, TEMPLATES * 8)?, &load).await?)?;
+    tokio::time::sleep(SETTLE * 5).await; // the last snapshot is saved
     let mut seconds = Vec::new();
     for _ in 0..RUNS {
         wallet.kill()?;
@@ -60,6 +65,7 @@ pub async fn measure(size: &Size, figures: &mut Figures) -> anyhow::Result<()> {
     let inside = wallet.metric("wallet_ledger_recovery_seconds").await?;
     figures.add(&format!("{}.read_and_replayed", size.name), inside, "s")?;
     tail(&wallet, size, figures).await?;
+    hold.rollback().await?;
     tokio::time::sleep(SETTLE).await;
     let restarted = resident_bytes(wallet.pid())? / (1_024.0 * 1_024.0);
     figures.add(&format!("{}.resident_after", size.name), restarted, "MiB")

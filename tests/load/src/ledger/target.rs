@@ -86,6 +86,15 @@ impl Target {
         self.batches(posts, templates, |random, customers| random.pair_below(customers))
     }
 
+    /// Batches of posts by which customers spend, every account as likely as any other. What is spent
+    /// leaves its lot, and no new one comes of it.
+    pub fn spending(&self, posts: usize, templates: usize) -> anyhow::Result<Vec<Batch>> {
+        let mut random = Random::new();
+        let mut spend = || (self.customers[random.below(self.customers.len())], self.issuance, 1);
+        let mut template = || Batch::new(&(0..posts).map(|_| spend()).collect::<Vec<Move>>());
+        (0..templates).map(|_| template()).collect()
+    }
+
     /// The same with one customer on one side of every post, in turn.
     pub fn hot(&self, posts: usize, templates: usize) -> anyhow::Result<Vec<Batch>> {
         let mut gives = false;

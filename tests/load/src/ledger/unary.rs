@@ -150,6 +150,12 @@ pub async fn reads(stage: &mut Stage<'_>, target: &Target) -> anyhow::Result<()>
     let several = target.customers.chunks(BATCHED_READ).map(several);
     let single = Messages::Same(single.map(|read| read.map(Bytes::from)).collect::<anyhow::Result<_>>()?);
     let several = Messages::Same(several.map(|read| read.map(Bytes::from)).collect::<anyhow::Result<_>>()?);
+    // What a call costs that commits nothing: the way there and back.
+    let mut alone = Vec::new();
+    for _ in 0..RUNS {
+        alone.push(run(stage.wallet, "GetBalance", &single, 1, stage.time).await?.percentile_ms(0.5));
+    }
+    stage.figures.add_spread("ledger.balance_read_1_p50_ms", &Spread::of(alone), "ms")?;
     read(stage, ("ledger.balance_reads", 1), "GetBalance", &single, READS_IN_FLIGHT).await?;
     let name = ("ledger.balance_reads_batched", BATCHED_READ);
     read(stage, name, "BatchGetBalances", &several, BATCHED_READS_IN_FLIGHT).await

@@ -1,5 +1,7 @@
 //! Rows of fixed width: accounts, lots, remembered operations.
 
+use prost::bytes::Bytes;
+
 use crate::state::{Account, Lot, Seen};
 use crate::{AccountKind, AccountStatus};
 
@@ -12,10 +14,10 @@ pub(super) fn write<T>(
     width: usize,
     rows: impl Iterator<Item = T>,
     write: fn(T, &mut Vec<u8>),
-) -> Vec<u8> {
+) -> Bytes {
     let mut bytes = Vec::with_capacity(count.saturating_mul(width));
     rows.for_each(|row| write(row, &mut bytes));
-    bytes
+    bytes.into()
 }
 
 pub(super) fn write_account(row: &Account, bytes: &mut Vec<u8>) {

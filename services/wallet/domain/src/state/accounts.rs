@@ -65,6 +65,11 @@ impl Account {
 }
 
 impl Accounts {
+    /// No accounts, with an index that so many fit into.
+    pub(crate) fn with_room_for(count: usize) -> Self {
+        Self { index: HashTable::with_capacity(count), ..Self::default() }
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.rows.len()
     }

@@ -72,10 +72,13 @@ impl<T: Clone> Slab<T> {
         &self.free
     }
 
-    /// A slab with these slots; none if `free` does not name exactly the holes.
-    pub(crate) fn restore(slots: impl Iterator<Item = Option<T>>, free: Vec<u32>) -> Option<Self> {
+    /// A slab with these slots; none if one of them could not be read, or if `free` does not name exactly
+    /// the holes.
+    pub(crate) fn restore(slots: impl Iterator<Item = Option<Option<T>>>, free: Vec<u32>) -> Option<Self> {
         let mut rows = Paged::default();
-        slots.for_each(|row| rows.push(row));
+        for row in slots {
+            rows.push(row?);
+        }
         let holes = rows.iter().filter(|row| row.is_none()).count();
         let named = free.iter().all(|number| rows.get(*number as usize).is_some_and(Option::is_none));
         let distinct = free.iter().collect::<HashSet<_>>().len() == free.len();
@@ -108,8 +111,9 @@ mod tests {
         slab.remove(2).unwrap();
         slab.remove(0).unwrap();
         let slots: Vec<_> = slab.slots().map(Option::<&u32>::copied).collect();
-        let restored = Slab::restore(slots.into_iter(), slab.free().to_vec()).unwrap();
+        let restored = Slab::restore(slots.into_iter().map(Some), slab.free().to_vec()).unwrap();
         assert_eq!(restored.number_after(0), slab.number_after(0));
-        assert!(Slab::restore([Some(1), None].into_iter(), vec![0]).is_none());
+        assert!(Slab::restore([Some(Some(1)), Some(None)].into_iter(), vec![0]).is_none());
+        assert!(Slab::<u8>::restore([None].into_iter(), vec![]).is_none());
     }
 }

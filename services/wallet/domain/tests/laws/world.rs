@@ -211,7 +211,7 @@ impl World {
             self.originals.insert(found.operation, found);
         }
         if reload {
-            let state = decode_snapshot(&snapshot).unwrap();
+            let state = decode_snapshot(snapshot.as_slice()).unwrap();
             assert!(encode_snapshot(&state) == snapshot, "a snapshot loses something");
             self.twin = Writer::new(state, 0);
         }

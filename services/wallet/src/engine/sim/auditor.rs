@@ -177,8 +177,9 @@ impl Auditor {
         self.rests_on(sequence, floor, false)
     }
 
-    /// Walks through the journal; answers the state that replaying it leads to.
-    pub(super) fn audit(&mut self, rows: &[Row]) -> Result<PartitionState, String> {
+    /// Walks through the journal, in which whatever was due at `due_ms` must have expired; answers the
+    /// state that replaying it leads to.
+    pub(super) fn audit(&mut self, rows: &[Row], due_ms: i64) -> Result<PartitionState, String> {
         let (mut chain, mut state, mut book) = (Chain::start(0), PartitionState::default(), Book::default());
         let mut epoch = 0;
         self.observe(&book, 0, true);
@@ -194,6 +195,9 @@ impl Auditor {
             self.walk(&mut book, row.sequence, &batch).map_err(|wrong| what(&wrong))?;
         }
         self.check_acks(&book)?;
+        if let Some(overdue) = book.overdue(due_ms) {
+            return Err(overdue);
+        }
         match self.observations.iter().find(|observation| !observation.fits) {
             Some(observation) => Err(format!("never true: {observation:?}")),
             None => Ok(state),

@@ -243,6 +243,15 @@ impl Book {
         }
     }
 
+    /// A hold or a lot that should have expired by then.
+    pub(super) fn overdue(&self, at_ms: i64) -> Option<String> {
+        let is_due = |expires_at_ms: Option<i64>| expires_at_ms.is_some_and(|due| due <= at_ms);
+        let hold = self.holds.iter().find(|(_, hold)| hold.left > 0 && is_due(hold.expires_at_ms));
+        let lot = self.lots.iter().find(|(_, lot)| lot.free > 0 && is_due(lot.expires_at_ms));
+        let hold = hold.map(|(id, hold)| format!("hold {id} of {} is overdue at {at_ms}", hold.left));
+        hold.or_else(|| lot.map(|(id, lot)| format!("lot {id} with {} is overdue at {at_ms}", lot.free)))
+    }
+
     /// What a question must be answered with now.
     pub(super) fn see(&self, question: Question) -> Seen {
         match question {

@@ -21,6 +21,8 @@ use crate::engine::work::{Reading, View, Work};
 
 /// After so many calm steps everybody must have been served.
 const CALM_STEPS_MAX: usize = 60_000;
+/// In which every owner looks several times at what is due.
+const EXPIRY_STEPS: usize = 300;
 
 pub(super) struct World {
     dice: Dice,
@@ -113,13 +115,24 @@ impl World {
                 return Err(format!("process {place} is broken: {broken}"));
             }
         }
-        let (client, process) = (self.dice.below(self.clients.len()), self.dice.below(self.processes.len()));
+        let process = self.somebody(now);
+        let client = self.dice.below(self.clients.len());
         let client = &mut self.clients[client];
         let received = client.receive(&mut self.auditor, now_ms, hang_up, &mut self.dice);
         client.send(&self.processes[process], &mut self.auditor, now_ms);
         let said = std::mem::take(&mut self.auditor.said);
         said.iter().for_each(|said| self.say(|| said.clone()));
         received
+    }
+
+    /// Whom a client turns to: one who sleeps more often than others, because what he says when he wakes
+    /// up is most likely to be out of date.
+    fn somebody(&mut self, now: Instant) -> usize {
+        let sleeps = self.processes.iter().position(|process| now < process.paused_until);
+        match sleeps {
+            Some(sleeper) if self.dice.chance(500) => sleeper,
+            _ => self.dice.below(self.processes.len()),
+        }
     }
 
     /// Until everybody knows what became of everything.
@@ -175,10 +188,21 @@ impl World {
         }
     }
 
+    /// Until whatever is due now, by every clock there is, has had its time to expire.
+    fn let_expire(&mut self) -> Result<i64, String> {
+        let now_ms = self.signed_ms();
+        let due_ms = self.processes.iter().map(|process| process.wall_ms(now_ms)).min();
+        for _ in 0..EXPIRY_STEPS {
+            self.step(0)?;
+        }
+        Ok(due_ms.unwrap_or_default())
+    }
+
     fn audit(&mut self) -> Check {
+        let due_ms = self.let_expire()?;
         self.check_memory()?;
         let disk = self.journal.disk();
-        self.auditor.audit(&disk.rows)?;
+        self.auditor.audit(&disk.rows, due_ms)?;
         for snapshot in &disk.snapshots {
             let state = replay(&disk.rows, snapshot.sequence)?;
             if state != snapshot.payload {
