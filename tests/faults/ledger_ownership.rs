@@ -129,7 +129,8 @@ impl World {
         .await;
         let number =
             async |query: &'static str| -> i64 { sqlx::query_scalar(query).fetch_one(&all).await.unwrap() };
-        let recorded = number("SELECT coalesce(sum(operations)::bigint, 0) FROM ledger_operation_chunks").await;
+        let recorded =
+            number("SELECT coalesce(sum(operations)::bigint, 0) FROM ledger_operation_chunks").await;
         let derived = number("SELECT count(*) FROM ledger_operations").await;
         let entries = number("SELECT coalesce(sum(entries), 0) FROM ledger_entries").await;
         let stale = number(
