@@ -34,6 +34,8 @@ struct Lot {
     free: i64,
     held: i64,
     expires_at_ms: Option<i64>,
+    /// When it last changed: what a hold gave back after the expiry cannot have expired before.
+    changed_ms: i64,
 }
 
 #[derive(Default)]
@@ -119,7 +121,7 @@ impl Book {
             None => self.expire(tenant, entry)?,
         };
         self.post(&legs, entry.recorded)?;
-        self.follow_lots(entry.recorded)?;
+        self.follow_lots(entry.recorded, entry.at_ms)?;
         let lowers = entry.sent.is_some_and(|(command, _)| matches!(command.verb, Verb::ChangeAccount(_)));
         self.check_accounts(&before, lowers)?;
         let amount = legs.last().map(|leg| leg.amount).unwrap_or_default();
@@ -178,7 +180,7 @@ impl Book {
         Ok(())
     }
 
-    fn follow_lots(&mut self, recorded: Recorded<'_>) -> Check {
+    fn follow_lots(&mut self, recorded: Recorded<'_>, at_ms: i64) -> Check {
         for change in recorded.effects.iter().filter_map(|effect| effect.change.as_ref()) {
             match change {
                 Change::LotOpened(opened) => {
@@ -186,7 +188,7 @@ impl Book {
                         return fail("a lot of nobody");
                     };
                     let expires_at_ms = opened.terms.as_ref().and_then(|terms| terms.expires_at_ms);
-                    let lot = Lot { account, free: opened.amount, held: 0, expires_at_ms };
+                    let lot = Lot { account, free: opened.amount, held: 0, expires_at_ms, changed_ms: at_ms };
                     if self.lots.insert(opened.id(), lot).is_some() {
                         return fail("a lot was opened twice");
                     }
@@ -198,7 +200,7 @@ impl Book {
                     if lot.free + lot.held != moved.free + moved.held + moved.left {
                         return fail("a lot gained or lost units");
                     }
-                    (lot.free, lot.held) = (moved.free, moved.held);
+                    (lot.free, lot.held, lot.changed_ms) = (moved.free, moved.held, at_ms);
                     if lot.free + lot.held == 0 {
                         self.lots.remove(&moved.id());
                     }
@@ -247,7 +249,10 @@ impl Book {
     pub(super) fn overdue(&self, at_ms: i64) -> Option<String> {
         let is_due = |expires_at_ms: Option<i64>| expires_at_ms.is_some_and(|due| due <= at_ms);
         let hold = self.holds.iter().find(|(_, hold)| hold.left > 0 && is_due(hold.expires_at_ms));
-        let lot = self.lots.iter().find(|(_, lot)| lot.free > 0 && is_due(lot.expires_at_ms));
+        let lot = self
+            .lots
+            .iter()
+            .find(|(_, lot)| lot.free > 0 && lot.changed_ms <= at_ms && is_due(lot.expires_at_ms));
         let hold = hold.map(|(id, hold)| format!("hold {id} of {} is overdue at {at_ms}", hold.left));
         hold.or_else(|| lot.map(|(id, lot)| format!("lot {id} with {} is overdue at {at_ms}", lot.free)))
     }
