@@ -134,7 +134,7 @@ async fn letters_wait_for_notify_and_are_sent_once() {
     let world = world().await;
     world.mailbox.set_down(true);
     world.register(ANN, PASSWORD).await.unwrap();
-    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    world.mailbox.refused(2).await;
     assert_eq!(world.count("SELECT count(*) FROM letters WHERE recipient = 'ann@example.com'").await, 1);
     world.mailbox.set_down(false);
     world.mailbox.first("identity.verify_email", ANN).await;

@@ -19,6 +19,7 @@ struct Held {
     mails: Vec<EnqueueMailRequest>,
     operations: BTreeSet<String>,
     is_down: bool,
+    refused: usize,
 }
 
 impl Mailbox {
@@ -29,6 +30,17 @@ impl Mailbox {
 
     pub fn set_down(&self, is_down: bool) {
         self.0.lock().unwrap().is_down = is_down;
+    }
+
+    /// Waits until this many attempts were turned away.
+    pub async fn refused(&self, attempts: usize) {
+        for _ in 0..1_000 {
+            if self.0.lock().unwrap().refused >= attempts {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("fewer than {attempts} attempts while notify was down");
     }
 
     pub fn all(&self, template: &str, recipient: &str) -> Vec<EnqueueMailRequest> {
@@ -68,6 +80,7 @@ impl MailService for Mailbox {
         let operation = request.metadata().get(runtime::OPERATION_ID).unwrap().to_str().unwrap().to_owned();
         let mut held = self.0.lock().unwrap();
         if held.is_down {
+            held.refused += 1;
             return Err(Fault::unavailable("database_unreachable", "down").into());
         }
         if held.operations.insert(operation.clone()) {

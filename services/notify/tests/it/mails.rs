@@ -122,7 +122,7 @@ async fn an_attempt_that_died_is_taken_over_when_its_lease_ends() {
     let world = world_with(|config| config.mail.smtp_url = runtime::config::Secret::default()).await;
     let id = world.enqueue(OperationId::new(), verification("ann@home.example")).await.unwrap();
     // As a process leaves it that is killed while it sends: claimed, the lease in the future.
-    let claimed = "UPDATE mails SET attempts = 1, due_at = now() + interval '2 seconds'";
+    let claimed = "UPDATE mails SET attempts = 1, due_at = now() + interval '6 seconds'";
     sqlx::query(claimed).execute(&world.superuser).await.unwrap();
     let mut config = world.config.clone();
     config.mail.smtp_url = runtime::config::Secret::from(world.sink.url.as_str());

@@ -246,7 +246,8 @@ async fn replicas_deliver_each_event_once_and_share_the_concurrency() {
     assert_eq!(receiver.count("/ok"), 200);
     let (slow, _) = world.endpoint(&receiver.url("/slow"), &[]).await;
     world.queue_many(&slow.endpoint_id, 50).await;
-    tokio::time::sleep(Duration::from_secs(2)).await;
+    arrived(&receiver, "/slow", 4).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
     assert_eq!(receiver.count("/slow"), 4, "concurrency is that of the endpoint, not of each replica");
 }
 
