@@ -16,7 +16,7 @@ use journal::{Journal, JournalError};
 use runtime::Drain;
 use sqlx::PgConnection;
 use tokio::sync::watch;
-use tokio::time::{Duration, sleep, timeout};
+use tokio::time::{Duration, Instant, sleep, timeout};
 use wallet_domain::{Batch, CorruptBatch};
 
 use crate::engine::Ledger;
@@ -28,6 +28,10 @@ use operations::OperationRows;
 
 /// Batches per transaction.
 const PAGE: u32 = 16;
+/// While less than this is behind, about two minutes of the fastest writing, the writer goes first:
+/// the history takes a share of the processors and follows when it is quiet. Beyond, it takes what it
+/// gets, so that it falls no further behind than the machine makes it.
+const PATIENCE: u64 = 4_096;
 /// How long batches are gathered for a step, unless somebody waits for their entries: a step takes
 /// several round trips and a commit, however little it finds.
 const GATHER: Duration = Duration::from_millis(20);
@@ -71,7 +75,7 @@ async fn follow<J: Journal>(
     let mut projector = Projector::start(store, partition).await?;
     ledger.note_projected(partition, projector.sequence);
     loop {
-        durable.mark_unchanged();
+        let (begun, seen) = (Instant::now(), *durable.borrow_and_update());
         let rows = journal.read(partition, projector.sequence, PAGE).await.map_err(unread)?;
         if rows.is_empty() {
             woken(&mut durable).await;
@@ -81,10 +85,17 @@ async fn follow<J: Journal>(
         let batches: Vec<_> = batches.collect::<Result<_, CorruptBatch>>().map_err(Fault::internal)?;
         projector.project(store, &batches).await?;
         ledger.note_projected(partition, projector.sequence);
-        metrics::entries_behind(partition, durable.borrow().saturating_sub(projector.sequence));
-        if rows.len() < PAGE as usize {
-            let _ = timeout(GATHER, ledger.projection_wanted(partition)).await;
-        }
+        let reached = *durable.borrow();
+        let behind = reached.saturating_sub(projector.sequence);
+        metrics::entries_behind(partition, behind);
+        let pause = if rows.len() < PAGE as usize {
+            GATHER
+        } else if reached > seen && behind < PATIENCE {
+            begun.elapsed()
+        } else {
+            continue;
+        };
+        let _ = timeout(pause, ledger.projection_wanted(partition)).await;
     }
 }
 

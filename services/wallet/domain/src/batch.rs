@@ -16,7 +16,7 @@ use crate::Effect;
 
 /// The format written by this program. Format 1 knew posts only; it is read as what it is, a batch
 /// without the later fields.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 
 /// A journal payload that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -18,7 +18,7 @@ use crate::{AccountTerms, Origin};
 pub use limits::{LIMIT_RULES_MAX, LimitRule, LimitWindow, LimitedVerb, NewRecipient};
 pub use lots::{Grant, LOT_PRIORITY_GENERAL, LotTerms, RollOver};
 pub use meters::{Meter, Period, RecordUsage, ReserveUsage, SettleUsage, TIERS_MAX, Tier};
-pub use reverse::{Original, OriginalLeg, Part, Reverse, TakenLot};
+pub use reverse::{GivenLot, Original, OriginalLeg, Part, Reverse, TakenLot};
 
 /// Most linked postings of one operation.
 pub const POSTINGS_MAX: usize = 32;

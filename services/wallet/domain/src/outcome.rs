@@ -5,7 +5,7 @@ use ids::OperationId;
 use uuid::Uuid;
 
 use crate::effect::{Change, Effect};
-use crate::{Kind, Original, OriginalLeg, Posting, Recorded, TakenLot};
+use crate::{GivenLot, Kind, Original, OriginalLeg, Posting, Recorded, TakenLot};
 
 /// The figures that are answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -37,6 +37,7 @@ pub fn original(recorded: Recorded<'_>, at_ms: i64) -> Original {
         credit: posting.credit,
         amount: posting.amount,
         taken: recorded.effects.iter().filter_map(|effect| taken(effect, number)).collect(),
+        given: recorded.effects.iter().filter_map(|effect| given(effect, number)).collect(),
     };
     Original {
         operation: OperationId::from_uuid(Uuid::from_u64_pair(
@@ -55,6 +56,19 @@ fn taken(effect: &Effect, leg: u32) -> Option<TakenLot> {
     match effect.change.as_ref()? {
         Change::LotMoved(moved) if moved.left > 0 && moved.leg == leg => {
             Some(TakenLot { terms: moved.terms.as_ref()?.read()?, amount: moved.left })
+        }
+        _ => None,
+    }
+}
+
+/// What a leg put into a lot.
+fn given(effect: &Effect, leg: u32) -> Option<GivenLot> {
+    match effect.change.as_ref()? {
+        Change::LotOpened(opened) if opened.leg == leg => {
+            Some(GivenLot { lot: (opened.id_high, opened.id_low), amount: opened.amount })
+        }
+        Change::LotJoined(joined) if joined.leg == leg => {
+            Some(GivenLot { lot: (joined.id_high, joined.id_low), amount: joined.amount })
         }
         _ => None,
     }

@@ -14,7 +14,7 @@ use smallvec::SmallVec;
 use crate::effect::{Change, Effect, HoldReduced};
 use crate::state::{Account, Books, Hold, NONE, PartitionState, Watch};
 use crate::{AccountKind, AccountStatus, Asset, Kind, Posting, Rejection};
-pub(crate) use units::{Credit, Debit, Taken};
+pub(crate) use units::{Credit, Debit, LotId, Taken};
 
 /// What an operation comes to.
 #[derive(Debug, Clone, PartialEq)]

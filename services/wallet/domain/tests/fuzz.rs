@@ -140,8 +140,12 @@ fn reverse() -> BoxedStrategy<Verb> {
         terms: LotTerms { series: series.cast_unsigned(), ..LotTerms::lasting("x") },
         amount,
     });
-    let leg = (0..12_u32, 0..12_u32, number(), proptest::collection::vec(taken, 0..3))
-        .prop_map(|(debit, credit, amount, taken)| OriginalLeg { debit, credit, amount, taken });
+    let given = (0..30_u32, number())
+        .prop_map(|(opener, amount)| GivenLot { lot: an_operation(opener).as_uuid().as_u64_pair(), amount });
+    let lots = (proptest::collection::vec(taken, 0..3), proptest::collection::vec(given, 0..3));
+    let leg = (0..12_u32, 0..12_u32, number(), lots).prop_map(|(debit, credit, amount, (taken, given))| {
+        OriginalLeg { debit, credit, amount, taken, given }
+    });
     let part = (any::<u32>(), number()).prop_map(|(leg, amount)| Part { leg: leg % 4, amount });
     let parts = proptest::collection::vec(part, 0..4);
     (hold(), any::<bool>(), number(), proptest::collection::vec(leg, 0..4), parts)

@@ -29,7 +29,7 @@ fn golden(name: &str, bytes: &[u8]) -> Vec<u8> {
 #[test]
 fn the_stored_form_of_a_batch_is_pinned() {
     let batch = history::a_batch_of_everything();
-    let stored = golden("batch.v2.hex", &batch.to_payload());
+    let stored = golden("batch.v3.hex", &batch.to_payload());
     assert_eq!(hex::encode(batch.to_payload()), hex::encode(&stored));
     assert_eq!(Batch::from_payload(&stored), Ok(batch));
 }
@@ -41,7 +41,7 @@ fn the_pinned_batch_has_every_kind_of_operation_and_effect() {
     assert_eq!(kinds.len(), Kind::ALL.len(), "{kinds:?}");
     let effects: BTreeSet<_> =
         batch.effects.iter().map(|effect| number(effect.change.as_ref().unwrap())).collect();
-    assert_eq!(effects, (1..=12).collect());
+    assert_eq!(effects, (1..=13).collect());
 }
 
 /// The tag under which an effect is stored.
@@ -59,6 +59,7 @@ fn number(change: &Change) -> u32 {
         Change::Used(_) => 10,
         Change::Alerted(_) => 11,
         Change::Sent(_) => 12,
+        Change::LotJoined(_) => 13,
     }
 }
 
@@ -72,6 +73,15 @@ fn a_batch_of_format_1_is_read_as_what_it_is() {
         state.accounts().map(|view| (view.balance, view.held, view.status as u8)).collect();
     assert_eq!(balances, [(-70, 0, 0), (70, 0, 0)]);
     assert!(batch.operations.iter().all(|operation| operation.kind == Kind::Post as u32));
+}
+
+#[test]
+fn a_batch_of_format_2_is_read_as_what_it_is() {
+    let batch = Batch::from_payload(&stored("batch.v2.hex")).unwrap();
+    assert_eq!((batch.format, hex::encode(batch.to_payload())), (2, hex::encode(stored("batch.v2.hex"))));
+    let mut state = PartitionState::default();
+    state.apply(1, &batch).unwrap();
+    assert_eq!(state.accounts().count(), batch.openings.len());
 }
 
 #[test]

@@ -5,7 +5,7 @@ use fault::Fault;
 use sqlx::PgConnection;
 use uuid::Uuid;
 use wallet_domain::Batch;
-use wallet_domain::effect::{Change, LotMoved, LotOpened};
+use wallet_domain::effect::{Change, LotOpened};
 
 use super::directory::{Directory, Known};
 
@@ -100,7 +100,12 @@ fn gather(
                     opened.push(account, lot);
                     moved.push(account, &place, lot.id(), (0, lot.amount, 0));
                 }
-                Some(Change::LotMoved(lot)) => moved.push_moved(known(lot.account)?, &place, lot),
+                Some(Change::LotMoved(lot)) => {
+                    moved.push(known(lot.account)?, &place, lot.id(), (lot.left, lot.free, lot.held));
+                }
+                Some(Change::LotJoined(lot)) => {
+                    moved.push(known(lot.account)?, &place, lot.id(), (0, lot.free, lot.held));
+                }
                 _ => {}
             }
         }
@@ -131,10 +136,6 @@ impl Opened {
 }
 
 impl Moved {
-    fn push_moved(&mut self, account: Known, place: &Place, lot: &LotMoved) {
-        self.push(account, place, lot.id(), (lot.left, lot.free, lot.held));
-    }
-
     fn push(&mut self, account: Known, place: &Place, lot: Uuid, (left, free, held): (i64, i64, i64)) {
         self.tenants.push(account.tenant);
         self.lots.push(lot);

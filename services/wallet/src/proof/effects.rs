@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 use wallet_domain::Operation;
-use wallet_domain::effect::{Change, Effect, HoldPlaced, HoldReduced, LotMoved, LotOpened};
+use wallet_domain::effect::{Change, Effect, HoldPlaced, HoldReduced, LotJoined, LotMoved, LotOpened};
 
 use super::books::{Books, Flaw, OpenHold, OpenLot, flaw};
 use super::finding::Check;
@@ -15,6 +15,7 @@ impl Books {
             Some(Change::HoldReduced(reduced)) => self.reduce(reduced),
             Some(Change::LotOpened(opened)) => self.open_lot(opened),
             Some(Change::LotMoved(moved)) => self.move_lot(moved),
+            Some(Change::LotJoined(joined)) => self.join_lot(joined),
             Some(Change::AccountChanged(changed)) => self.agree(changed.account, changed.overdraft),
             Some(_) => Ok(()),
         }
@@ -81,11 +82,7 @@ impl Books {
 
     fn move_lot(&mut self, moved: &LotMoved) -> Result<(), Flaw> {
         let (id, account) = (moved.id(), self.account(moved.account)?.id);
-        let known = self.lots.get(&moved.lot).copied();
-        let known = known.filter(|lot| (lot.account, lot.id) == (moved.account, id));
-        let Some(lot) = known else {
-            return Err(flaw(Check::Lots, format!("lot {id} is not open")).about(account));
-        };
+        let lot = self.lot(moved.account, moved.lot, id)?;
         let after = i128::from(moved.free) + i128::from(moved.held) + i128::from(moved.left);
         let before = i128::from(lot.free) + i128::from(lot.held);
         if after != before || moved.free < 0 || moved.held < 0 || moved.left < 0 {
@@ -101,5 +98,27 @@ impl Books {
             self.lots.insert(moved.lot, OpenLot { free: moved.free, held: moved.held, ..lot });
         }
         Ok(())
+    }
+
+    fn join_lot(&mut self, joined: &LotJoined) -> Result<(), Flaw> {
+        let (id, account) = (joined.id(), self.account(joined.account)?.id);
+        let lot = self.lot(joined.account, joined.lot, id)?;
+        let free = i128::from(lot.free) + i128::from(joined.amount);
+        if joined.amount <= 0 || lot.held != joined.held || free != i128::from(joined.free) {
+            let detail =
+                format!("lot {id} was joined by {} units and came to {}", joined.amount, joined.free);
+            return Err(flaw(Check::Lots, detail).about(account));
+        }
+        let row = self.touch(joined.account)?;
+        row.free_in_lots = row.free_in_lots.saturating_add(joined.amount);
+        self.lots.insert(joined.lot, OpenLot { free: joined.free, ..lot });
+        Ok(())
+    }
+
+    /// The open lot of this number, if it has this id and is the account's.
+    fn lot(&self, account: u32, number: u32, id: Uuid) -> Result<OpenLot, Flaw> {
+        let known = self.lots.get(&number).filter(|lot| (lot.account, lot.id) == (account, id));
+        let owner = self.account(account)?.id;
+        known.copied().ok_or_else(|| flaw(Check::Lots, format!("lot {id} is not open")).about(owner))
     }
 }

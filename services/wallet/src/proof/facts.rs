@@ -199,6 +199,7 @@ pub(super) fn movement_rows(books: &Books, sequence: u64, batch: &Batch) -> Vec<
             let moved = match &effect.change {
                 Some(Change::LotOpened(lot)) => Some((lot.account, lot.id(), (0, lot.amount, 0))),
                 Some(Change::LotMoved(lot)) => Some((lot.account, lot.id(), (lot.left, lot.free, lot.held))),
+                Some(Change::LotJoined(lot)) => Some((lot.account, lot.id(), (0, lot.free, lot.held))),
                 _ => None,
             };
             if let Some((account, lot_id, (units_left, free_after, held_after))) = moved {

@@ -114,7 +114,10 @@ impl Everything {
         }
         self.post(1, 100);
         self.cut();
-        self.run(Verb::Transfer(Leg { debit: customer(1), credit: customer(2), amount: 10 }));
+        // The second gift joins the lot that the first one opened.
+        for amount in [10, 5] {
+            self.run(Verb::Transfer(Leg { debit: customer(1), credit: customer(2), amount }));
+        }
         self.cut();
     }
 

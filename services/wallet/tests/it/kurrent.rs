@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use journal::double::{Double, Trouble};
 use journal::{AnyJournal, Journal as _};
+use runtime::Drain;
 use runtime::config::Secret;
 use wallet::config::JournalKind;
-use wallet::{Config, Store};
+use wallet::proof::{Finding, Report, Source, verify_database};
+use wallet::{Config, Store, run_projection};
 use wallet_domain::samples::{a_post, a_request, customer, issuance, tenant};
 
 use crate::fixtures::{Process, config};
@@ -36,7 +38,33 @@ async fn world() -> World {
 impl World {
     /// Chosen by the settings, as the service does.
     fn journal(&self) -> AnyJournal {
-        wallet::chosen_journal(&self.config, &Store::new(self.database.pool("wallet"))).unwrap()
+        wallet::chosen_journal(&self.config, &self.store()).unwrap()
+    }
+
+    fn store(&self) -> Store {
+        Store::new(self.database.pool("wallet"))
+    }
+
+    /// Journal, snapshots, and the tables once they have followed.
+    async fn verify(&self, process: &Process, partition: u16) -> Report {
+        let (store, journal, drain) = (self.store(), self.journal(), Drain::new());
+        store.settle_layout(self.config.partitions).await.unwrap();
+        let (ledger, ended) = (process.ledger.clone(), drain.clone());
+        let projecting = run_projection(ledger, journal.clone(), store.clone(), partition, ended);
+        let projecting = tokio::spawn(projecting);
+        let superuser = self.database.superuser("wallet");
+        let last = journal.read(partition, 0, 1_000).await.unwrap().last().unwrap().sequence;
+        for _ in 0..1_000 {
+            let query = "SELECT coalesce(max(projected), 0) FROM ledger_progress";
+            let projected: i64 = sqlx::query_scalar(query).fetch_one(&superuser).await.unwrap();
+            if projected.cast_unsigned() == last {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        drain.cancel();
+        projecting.await.unwrap().unwrap();
+        verify_database(&Source { store: &store, journal: &journal }, None, &[], i64::MAX).await.unwrap()
     }
 }
 
@@ -64,6 +92,9 @@ async fn a_ledger_is_served_from_kurrentdb_and_by_the_next_owner() {
     assert!(second.insist(&a_request(), &again).await.unwrap().repeated);
     second.insist(&a_request(), &a_post(21, customer(1), customer(2), 50)).await.unwrap();
     assert_eq!((second.balance(customer(1)).await, second.balance(customer(2)).await), (150, 50));
+    let report = world.verify(&second, partition).await;
+    assert_eq!(report.all_findings().collect::<Vec<_>>(), Vec::<&Finding>::new());
+    assert_eq!(report.partitions[usize::from(partition)].operations, 21);
     let kinds = world.double.types(&format!("vbwd-ledger-{partition}"));
     assert!(kinds.iter().filter(|kind| *kind == "vbwd-ledger-fence").count() >= 2, "{kinds:?}");
     second.stop().await;

@@ -32,6 +32,29 @@ fn lots(expected: &[(&str, i64)]) -> Vec<(String, i64)> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn gifts_on_the_same_terms_are_one_lot_and_each_is_a_movement() {
+    let world = world().await;
+    let accounts = world.accounts(0).await;
+    let friend = world.open(AccountKind::Customer, Some(ids::UserId::new())).await.account_id;
+    grant(&world, GrantRequest { expires_at: in_milliseconds(7_200_000), ..a_grant(&accounts, 10, "plan") })
+        .await;
+    let mut last = world.post(&accounts.customer, &friend, 3).await.unwrap();
+    for amount in [4, 2] {
+        last = world.post(&accounts.customer, &friend, amount).await.unwrap();
+    }
+    let [lot] = &world.balance(&friend).await.lots[..] else { panic!("one lot") };
+    assert_eq!((lot.source.as_str(), lot.granted, lot.free), ("plan", 3, 9));
+    let asked = ListLotMovementsRequest {
+        lot_id: lot.lot_id.clone(),
+        min_position: last.position,
+        ..ListLotMovementsRequest::default()
+    };
+    let listed = world.ledger().list_lot_movements(world.admin_call(asked)).await.unwrap().into_inner();
+    let moved: Vec<_> = listed.movements.iter().map(|moved| (moved.left, moved.free_after)).collect();
+    assert_eq!(moved, [(0, 9), (0, 7), (0, 3)], "the last one first");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn lots_are_spent_by_priority_then_expiry_and_show_their_movements() {
     let world = world().await;
     let accounts = world.accounts(5).await;

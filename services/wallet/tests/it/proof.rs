@@ -107,6 +107,7 @@ fn what_breaks_a_rule_is_found_under_hashes_that_fit() {
             let rows = resealed(&everything, nth, |batch| {
                 let amount = match batch.effects[effect].change.as_mut().unwrap() {
                     wallet_domain::effect::Change::LotMoved(lot) => &mut lot.free,
+                    wallet_domain::effect::Change::LotJoined(lot) => &mut lot.free,
                     wallet_domain::effect::Change::LotOpened(lot) => &mut lot.amount,
                     wallet_domain::effect::Change::HoldPlaced(hold) => &mut hold.amount,
                     wallet_domain::effect::Change::HoldReduced(hold) => &mut hold.left,

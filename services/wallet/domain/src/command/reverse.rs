@@ -50,6 +50,8 @@ pub struct OriginalLeg {
     pub amount: i64,
     /// What it took out of lots, in the order of taking; the rest was outside of lots.
     pub taken: Vec<TakenLot>,
+    /// What it put into lots, in that order.
+    pub given: Vec<GivenLot>,
 }
 
 /// Units that a leg took out of a lot.
@@ -58,5 +60,14 @@ pub struct TakenLot {
     /// On which terms they were.
     pub terms: LotTerms,
     /// How many.
+    pub amount: i64,
+}
+
+/// Units that a leg put into a lot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GivenLot {
+    /// Halves of the lot's id.
+    pub lot: (u64, u64),
+    /// How many, with those that a grant carried over.
     pub amount: i64,
 }

@@ -1,10 +1,10 @@
 //! Reverse a posted operation, in whole or in part: every leg goes back the way it came, never more
 //! than it moved. Units that came out of lots return on the terms they had, those that would have
-//! been spent last first; units that a grant brought leave its own lot first. Holds are released, not
-//! reversed; a reversal and an expiry are final.
+//! been spent last first; units that it brought leave the lots first that they were put into. Holds are
+//! released, not reversed; a reversal and an expiry are final.
 
 use crate::effect::{Change, Reversed};
-use crate::plan::{Credit, Debit, Plan};
+use crate::plan::{Credit, Debit, LotId, Plan};
 use crate::state::REVERSIBLE_MS;
 use crate::{LotTerms, Original, OriginalLeg, Part, Rejection, Reverse};
 
@@ -24,8 +24,8 @@ pub(super) fn reverse(plan: &mut Plan<'_>, command: &Reverse) -> Result<(), Reje
     let amounts = amounts(original, &command.parts, &undone)?;
     for ((leg, undone), amount) in original.legs.iter().zip(&mut undone).zip(amounts) {
         if amount > 0 {
-            let lots = returning(leg, *undone, amount);
-            let (from, into) = (Debit::LotFirst(id), Credit::Restored(&lots));
+            let (given, lots) = (leaving(leg, *undone, amount), returning(leg, *undone, amount));
+            let (from, into) = (Debit::LotsFirst(&given), Credit::Restored(&lots));
             plan.shift(leg.credit, leg.debit, amount, &from, &into)?;
             *undone = undone.saturating_add(amount);
         }
@@ -75,21 +75,36 @@ fn amounts(original: &Original, parts: &[Part], undone: &[i64]) -> Result<Vec<i6
     Ok(amounts)
 }
 
-/// The lots that come back when `amount` of a leg is undone after `undone` was.
+/// The lots that come back when `amount` of a leg is undone after `undone` was: what was outside of
+/// lots goes first.
 fn returning(leg: &OriginalLeg, undone: i64, amount: i64) -> Vec<(LotTerms, i64)> {
     let in_lots = leg.taken.iter().fold(0_i64, |sum, taken| sum.saturating_add(taken.amount));
     let outside = leg.amount.saturating_sub(in_lots);
-    let mut skipped = undone.saturating_sub(outside).max(0);
-    let mut wanted = amount.saturating_sub(outside.saturating_sub(undone).max(0)).max(0);
-    let mut lots = Vec::new();
-    for taken in leg.taken.iter().rev() {
-        let skip = skipped.min(taken.amount);
+    let skipped = undone.saturating_sub(outside).max(0);
+    let wanted = amount.saturating_sub(outside.saturating_sub(undone).max(0)).max(0);
+    from_the_back(leg.taken.iter().map(|taken| (&taken.terms, taken.amount)), skipped, wanted)
+        .map(|(terms, units)| (terms.clone(), units))
+        .collect()
+}
+
+/// The lots that units leave first when `amount` of a leg is undone after `undone` was.
+fn leaving(leg: &OriginalLeg, undone: i64, amount: i64) -> Vec<(LotId, i64)> {
+    from_the_back(leg.given.iter().map(|given| (given.lot, given.amount)), undone, amount).collect()
+}
+
+/// Which parts hold the `wanted` units that come after the `skipped` ones, counted from the end.
+fn from_the_back<T>(
+    parts: impl DoubleEndedIterator<Item = (T, i64)>,
+    mut skipped: i64,
+    mut wanted: i64,
+) -> impl Iterator<Item = (T, i64)> {
+    parts.rev().filter_map(move |(part, units)| {
+        let skip = skipped.min(units);
         skipped = skipped.saturating_sub(skip);
-        let part = taken.amount.saturating_sub(skip).min(wanted);
-        wanted = wanted.saturating_sub(part);
-        lots.extend((part > 0).then(|| (taken.terms.clone(), part)));
-    }
-    lots
+        let units = units.saturating_sub(skip).min(wanted);
+        wanted = wanted.saturating_sub(units);
+        (units > 0).then_some((part, units))
+    })
 }
 
 #[cfg(test)]

@@ -1,10 +1,14 @@
-//! Lots within a plan: which are spent, which are opened.
+//! Lots within a plan: which are spent, which are opened or joined.
+//!
+//! A grant has a lot of its own. Units that travel between customers, or come back, join a lot that has
+//! their terms: otherwise every transfer would leave another sliver behind.
 //!
 //! Units outside of lots take their turn as if they lay in a lot of general priority that never
 //! expires; what an account may owe comes last of all.
 
+use super::units::LotId;
 use super::{Plan, Taken};
-use crate::effect::{Allocation, Change, LotMoved, LotOpened};
+use crate::effect::{Allocation, Change, LotJoined, LotMoved, LotOpened};
 use crate::state::{Lot, NONE};
 use crate::{LOT_PRIORITY_GENERAL, LotTerms, Rejection};
 
@@ -43,22 +47,27 @@ impl Plan<'_> {
         Ok(taken)
     }
 
-    /// Takes what is left of the lot that an operation opened, then units in order.
+    /// Takes what is left of these lots, at most so much of each, then units in order.
     pub(super) fn spend_first(
         &mut self,
         place: usize,
-        balance: i64,
-        amount: i64,
-        operation: (u64, u64),
+        mut balance: i64,
+        mut amount: i64,
+        lots: &[(LotId, i64)],
     ) -> Result<Taken, Rejection> {
-        let own =
-            self.at(place).lots.iter().find(|planned| planned.lot.id == operation && planned.lot.free > 0);
-        let Some((number, free)) = own.map(|planned| (planned.number, planned.lot.free)) else {
-            return self.spend(place, balance, amount);
-        };
-        let first = free.min(amount);
-        let mut taken = self.spend_lot(place, number, first)?;
-        taken.extend(self.spend(place, balance.saturating_sub(first), amount.saturating_sub(first))?);
+        let mut taken = Taken::new();
+        for (id, most) in lots {
+            let found = self.at(place).lots.iter().find(|planned| planned.lot.id == *id);
+            let Some((number, free)) = found.map(|planned| (planned.number, planned.lot.free)) else {
+                continue;
+            };
+            let part = free.min(*most).min(amount);
+            if part > 0 {
+                taken.extend(self.spend_lot(place, number, part)?);
+                (balance, amount) = (balance.saturating_sub(part), amount.saturating_sub(part));
+            }
+        }
+        taken.extend(self.spend(place, balance, amount)?);
         Ok(taken)
     }
 
@@ -183,8 +192,9 @@ impl Plan<'_> {
         planned.map(|planned| (account, planned)).ok_or(Rejection::PartitionFull)
     }
 
-    /// Opens lots on a customer account; what the account owed is filled first and is in no lot.
-    pub(super) fn open_lots(
+    /// Puts units into lots of a customer account; what the account owed is filled first and is in
+    /// no lot.
+    pub(super) fn put_in_lots(
         &mut self,
         place: usize,
         lots: &[(LotTerms, i64)],
@@ -194,14 +204,40 @@ impl Plan<'_> {
             let filled = owed.min(*amount);
             owed = owed.saturating_sub(filled);
             let amount = amount.saturating_sub(filled);
-            if amount > 0 {
+            if amount > 0 && !self.join_lot(place, terms, amount) {
                 self.open_lot(place, terms, amount)?;
             }
         }
         Ok(())
     }
 
-    fn open_lot(&mut self, place: usize, terms: &LotTerms, amount: i64) -> Result<(), Rejection> {
+    /// Units join the first lot that has their terms; answers whether there is one.
+    fn join_lot(&mut self, place: usize, terms: &LotTerms, amount: i64) -> bool {
+        let (leg, sources) = (self.leg(), &self.state.lots.sources);
+        let Some(touched) = self.touched.get_mut(place) else { return false };
+        let is_on = |planned: &&mut Planned| {
+            let own = planned.terms.as_ref().map(|terms| &*terms.source);
+            let source = own.or_else(|| sources.get(planned.lot.source).map(|source| &**source));
+            planned.lot.is_on(terms, source.unwrap_or_default())
+        };
+        let Some(Planned { number, lot, .. }) = touched.lots.iter_mut().find(is_on) else { return false };
+        lot.free = lot.free.saturating_add(amount);
+        let (id_high, id_low) = lot.id;
+        let joined = LotJoined {
+            account: touched.number,
+            lot: *number,
+            id_high,
+            id_low,
+            amount,
+            free: lot.free,
+            held: lot.held,
+            leg,
+        };
+        self.note(Change::LotJoined(joined));
+        true
+    }
+
+    pub(super) fn open_lot(&mut self, place: usize, terms: &LotTerms, amount: i64) -> Result<(), Rejection> {
         let number = self.next_number()?;
         let (id_high, id_low) = self.lot_id();
         let leg = self.leg();

@@ -9,11 +9,14 @@ use crate::{AccountKind, Leg, LotTerms, Posting, Rejection};
 /// Units that left an account, by the terms they were on; what is not in lots was outside of them.
 pub(crate) type Taken = SmallVec<[(LotTerms, i64); 0]>;
 
+/// Halves of a lot's id.
+pub(crate) type LotId = (u64, u64);
+
 /// What the taking account makes of its units.
 pub(crate) enum Credit<'t> {
     /// Units keep their terms between customers; elsewhere terms end.
     AsTaken,
-    /// One lot on these terms, together with so many units that the account had before.
+    /// A lot of its own on these terms, together with so many units that the account had before.
     Lot(&'t LotTerms, i64),
     /// Lots that were taken before come back, the rest outside of lots.
     Restored(&'t [(LotTerms, i64)]),
@@ -23,8 +26,9 @@ pub(crate) enum Credit<'t> {
 pub(crate) enum Debit<'t> {
     /// In the order in which lots are spent.
     InOrder,
-    /// What of it is left first, then in order: units that an operation brought go back with it.
-    LotFirst((u64, u64)),
+    /// What is left of these lots first, at most so much of each, then in order: units that an
+    /// operation brought go back with it.
+    LotsFirst(&'t [(LotId, i64)]),
     /// Exactly these held units.
     Held(&'t [Allocation]),
     /// Exactly this lot's free units, whatever the account's status.
@@ -82,7 +86,8 @@ impl Plan<'_> {
         let available = row.available();
         let before = row.balance;
         let after = before.checked_sub(amount).ok_or(Rejection::BalanceOutOfRange { account })?;
-        let is_checked = matches!(from, Debit::InOrder | Debit::LotFirst(_)) && !row.kind.may_go_below_zero();
+        let is_checked =
+            matches!(from, Debit::InOrder | Debit::LotsFirst(_)) && !row.kind.may_go_below_zero();
         if is_checked && available < amount {
             return Err(Rejection::InsufficientFunds { account, available, needed: amount });
         }
@@ -92,7 +97,7 @@ impl Plan<'_> {
         }
         match from {
             Debit::InOrder => self.spend(place, before, amount),
-            Debit::LotFirst(operation) => self.spend_first(place, before, amount, *operation),
+            Debit::LotsFirst(lots) => self.spend_first(place, before, amount, lots),
             Debit::Held(allocations) => self.spend_held(place, allocations),
             Debit::Expired(lot) => self.spend_lot(place, *lot, amount),
         }
@@ -108,11 +113,12 @@ impl Plan<'_> {
         }
         match into {
             Credit::AsTaken if taken.is_empty() => Ok(()),
-            Credit::AsTaken => self.open_lots(place, taken, owed),
+            Credit::AsTaken => self.put_in_lots(place, taken, owed),
             Credit::Lot(terms, more) => {
-                self.open_lots(place, &[((*terms).clone(), amount.saturating_add(*more))], owed)
+                let amount = amount.saturating_add(*more).saturating_sub(owed);
+                if amount > 0 { self.open_lot(place, terms, amount) } else { Ok(()) }
             }
-            Credit::Restored(lots) => self.open_lots(place, lots, owed),
+            Credit::Restored(lots) => self.put_in_lots(place, lots, owed),
         }
     }
 }

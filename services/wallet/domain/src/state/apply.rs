@@ -7,8 +7,8 @@ use ids::OperationId;
 
 use super::{Acquaintance, Broken, Hold, PartitionState, Seen, Undone, Watch};
 use crate::effect::{
-    AccountChanged, Alerted, Change, Counted, Effect, HoldPlaced, HoldReduced, LotMoved, LotOpened, Reversed,
-    Sent, Used,
+    AccountChanged, Alerted, Change, Counted, Effect, HoldPlaced, HoldReduced, LotJoined, LotMoved,
+    LotOpened, Reversed, Sent, Used,
 };
 use crate::{AccountStatus, Alerts, Operation, Posting, Recorded, stored};
 
@@ -85,6 +85,7 @@ impl PartitionState {
         match change {
             Change::LotOpened(opened) => self.open_lot(opened),
             Change::LotMoved(moved) => self.move_lot(moved),
+            Change::LotJoined(joined) => self.join_lot(joined),
             Change::HoldPlaced(placed) => self.place_hold(tenant, operation, placed),
             Change::HoldReduced(reduced) => self.reduce_hold(reduced),
             Change::AccountChanged(changed) => self.change_account(changed),
@@ -119,6 +120,15 @@ impl PartitionState {
         let sound = moved.free >= 0 && moved.held >= 0 && moved.left >= 0 && sum == lot.left();
         (same && sound).then_some(())?;
         self.lots.set(&mut self.accounts, moved.lot, moved.free, moved.held)
+    }
+
+    fn join_lot(&mut self, joined: &LotJoined) -> Option<()> {
+        let lot = self.lots.rows.get(joined.lot)?;
+        let same =
+            (lot.account, lot.id, lot.held) == (joined.account, (joined.id_high, joined.id_low), joined.held);
+        let free = lot.free.checked_add(joined.amount)?;
+        (same && joined.amount > 0 && free == joined.free).then_some(())?;
+        self.lots.set(&mut self.accounts, joined.lot, joined.free, joined.held)
     }
 
     fn place_hold(&mut self, tenant: u32, operation: &Operation, placed: &HoldPlaced) -> Option<()> {

@@ -8,7 +8,7 @@ use crate::LotTerms;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Lot {
     pub(crate) id: (u64, u64),
-    /// Units it began with.
+    /// Units it began with; others on the same terms may have joined since.
     pub(crate) granted: i64,
     /// Units that can be spent.
     pub(crate) free: i64,
@@ -35,6 +35,12 @@ pub(crate) struct Lots {
 impl Lot {
     pub(crate) const fn rank(&self) -> (u8, i64) {
         (self.priority, self.expires_at_ms)
+    }
+
+    /// Whether units on these terms may join it: nobody could tell them apart afterwards.
+    pub(crate) fn is_on(&self, terms: &LotTerms, source: &str) -> bool {
+        (self.priority, self.expires(), self.series, source)
+            == (terms.priority, terms.expires_at_ms, terms.series, &*terms.source)
     }
 
     pub(crate) const fn left(&self) -> i64 {

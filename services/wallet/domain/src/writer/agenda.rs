@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, HashMap};
 use ids::{OperationId, TenantId};
 use uuid::Uuid;
 
-use crate::effect::{Change, LotMoved, LotOpened};
+use crate::effect::{Change, LotJoined, LotMoved, LotOpened};
 use crate::state::{Lot, PartitionState};
 use crate::{AccountKind, AccountTerms, Command, Expire, Recorded, Verb};
 
@@ -36,7 +36,11 @@ impl Agenda {
     pub(super) fn follow(&mut self, state: &PartitionState, tenant: u32, recorded: Recorded<'_>) {
         for effect in recorded.effects {
             match &effect.change {
-                Some(Change::LotOpened(LotOpened { lot, .. }) | Change::LotMoved(LotMoved { lot, .. })) => {
+                Some(
+                    Change::LotOpened(LotOpened { lot, .. })
+                    | Change::LotMoved(LotMoved { lot, .. })
+                    | Change::LotJoined(LotJoined { lot, .. }),
+                ) => {
                     let row = state.lots.rows.get(*lot).filter(|lot| lot.free > 0);
                     self.set(tenant, Expire::Lot(*lot), row.and_then(Lot::expires));
                 }

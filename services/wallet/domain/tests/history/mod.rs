@@ -49,7 +49,7 @@ fn settings() -> Vec<Verb> {
 }
 
 fn undoing() -> Verb {
-    let leg = OriginalLeg { debit: 0, credit: 1, amount: 100, taken: Vec::new() };
+    let leg = OriginalLeg { debit: 0, credit: 1, amount: 100, taken: Vec::new(), given: Vec::new() };
     let original = Original {
         operation: an_operation(10),
         reversible: true,
@@ -90,6 +90,7 @@ pub fn a_batch_of_everything() -> Batch {
         a_capture(13, 12, Some(10), false),
         a_release(14, 12, Some(5)),
         a_command(15, Verb::Transfer(Leg { debit: customer(1), credit: customer(2), amount: 7 })),
+        a_command(22, Verb::Transfer(Leg { debit: customer(1), credit: customer(2), amount: 3 })),
         a_command(16, Verb::Convert(convert)),
         a_command(17, Verb::RecordUsage(record)),
         a_command(18, Verb::ReserveUsage(reserve)),

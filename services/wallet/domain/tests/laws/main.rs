@@ -67,6 +67,7 @@ fn figures(batch: &mut Batch) -> Vec<&mut i64> {
         .flat_map(|posting| [&mut posting.amount, &mut posting.debit_after, &mut posting.credit_after]);
     let effects = batch.effects.iter_mut().flat_map(|effect| match effect.change.as_mut().unwrap() {
         Change::LotMoved(moved) => vec![&mut moved.left, &mut moved.free, &mut moved.held],
+        Change::LotJoined(joined) => vec![&mut joined.amount, &mut joined.free, &mut joined.held],
         Change::HoldPlaced(placed) => vec![&mut placed.amount, &mut placed.held_after],
         Change::HoldReduced(reduced) => {
             vec![&mut reduced.captured, &mut reduced.released, &mut reduced.left, &mut reduced.held_after]

@@ -17,14 +17,13 @@ const DAY_MS: i64 = 24 * 3_600 * 1_000;
 #[derive(Debug, Clone)]
 pub struct Lot {
     name: u64,
-    opened_by: Option<OperationId>,
     pub terms: LotTerms,
     pub granted: i64,
     pub free: i64,
     pub held: i64,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Account {
     pub tenant: TenantId,
     pub terms: AccountTerms,
@@ -51,13 +50,15 @@ struct Moved {
     leg: Leg,
     /// In the order of taking.
     taken: Vec<(LotTerms, i64)>,
+    /// Into which lots, in that order.
+    given: Vec<(u64, i64)>,
     undone: i64,
 }
 
 /// Where the units of a leg come from.
 enum From<'a> {
     InOrder,
-    OwnFirst(OperationId),
+    TheseFirst(&'a [(u64, i64)]),
     Parts(&'a [(Option<u64>, i64)]),
 }
 
@@ -76,9 +77,8 @@ pub struct Model {
     log: HashMap<OperationId, Vec<Moved>>,
     last_ms: HashMap<TenantId, i64>,
     names: u64,
-    /// While an operation is done: its legs, and whether it has opened a lot.
+    /// While an operation is done: its legs.
     legs: Vec<Moved>,
-    has_opened: bool,
 }
 
 impl Model {
@@ -90,11 +90,11 @@ impl Model {
     /// What was acknowledged as new.
     pub fn acknowledge(&mut self, request: &Request, command: &Command) {
         let at_ms = self.pass(request.tenant, request.at_ms);
-        (self.legs, self.has_opened) = (Vec::new(), false);
+        self.legs = Vec::new();
         let operation = command.operation;
         match &command.verb {
-            Verb::Post(legs) => legs.iter().for_each(|leg| self.shift(operation, *leg, From::InOrder)),
-            Verb::Transfer(leg) => self.shift(operation, *leg, From::InOrder),
+            Verb::Post(legs) => legs.iter().for_each(|leg| self.shift(*leg, From::InOrder)),
+            Verb::Transfer(leg) => self.shift(*leg, From::InOrder),
             Verb::Hold(hold) => {
                 self.hold(request.tenant, operation, hold.leg, hold.expires_at_ms, None);
             }
@@ -102,15 +102,15 @@ impl Model {
                 let left = self.holds[&capture.hold].left;
                 let amount = capture.amount.unwrap_or(left);
                 let released = if capture.release_rest { left - amount } else { 0 };
-                self.reduce(operation, capture.hold, amount, released);
+                self.reduce(capture.hold, amount, released);
                 self.forget_if_empty(capture.hold);
             }
             Verb::Release(release) => {
                 let amount = release.amount.unwrap_or(self.holds[&release.hold].left);
-                self.reduce(operation, release.hold, 0, amount);
+                self.reduce(release.hold, 0, amount);
                 self.forget_if_empty(release.hold);
             }
-            Verb::Reverse(reverse) => self.reverse(operation, reverse.original.operation, &reverse.parts),
+            Verb::Reverse(reverse) => self.reverse(reverse.original.operation, &reverse.parts),
             Verb::Convert(convert) => {
                 let product = i128::from(convert.amount) * i128::from(convert.rate_numerator);
                 let result = i64::try_from(product / i128::from(convert.rate_denominator)).unwrap();
@@ -119,18 +119,10 @@ impl Model {
                     system_account(request.tenant, AccountKind::Liquidity, asset)
                 };
                 let (sink, source) = (liquidity(convert.from), liquidity(convert.to));
-                self.shift(
-                    operation,
-                    Leg { debit: convert.from, credit: sink, amount: convert.amount },
-                    From::InOrder,
-                );
-                self.shift(
-                    operation,
-                    Leg { debit: source, credit: convert.to, amount: result },
-                    From::InOrder,
-                );
+                self.shift(Leg { debit: convert.from, credit: sink, amount: convert.amount }, From::InOrder);
+                self.shift(Leg { debit: source, credit: convert.to, amount: result }, From::InOrder);
             }
-            Verb::Grant(grant) => self.grant(request.tenant, operation, grant),
+            Verb::Grant(grant) => self.grant(request.tenant, grant),
             Verb::ChangeAccount(change) => {
                 if let AccountChange::Overdraft(most) = change.change {
                     self.accounts.get_mut(&change.account).unwrap().overdraft = most;
@@ -154,14 +146,14 @@ impl Model {
                 let (account, left) = (hold.account, hold.left);
                 let meter = hold.usage.clone().unwrap().0;
                 let cost = self.used(request.tenant, account, &meter, settle.quantity, at_ms).min(left);
-                self.reduce(operation, settle.hold, cost, left - cost);
+                self.reduce(settle.hold, cost, left - cost);
                 self.end(settle.hold);
             }
             Verb::RecordUsage(usage) => {
                 let amount = self.used(request.tenant, usage.account, &usage.meter, usage.quantity, at_ms);
                 if amount > 0 {
                     let leg = Leg { debit: usage.account, credit: usage.credit, amount };
-                    self.shift(operation, leg, From::InOrder);
+                    self.shift(leg, From::InOrder);
                 }
             }
             Verb::Expire(_) => panic!("only the ledger itself lets things expire"),
@@ -185,10 +177,9 @@ impl Model {
         let mut expired = due.len();
         for (_, _, hold, lot) in due {
             self.pass(tenant, at_ms);
-            (self.legs, self.has_opened) = (Vec::new(), false);
-            let operation = OperationId::derived(&["the auditor's own"]);
+            self.legs = Vec::new();
             if let Some(hold) = hold {
-                self.reduce(operation, hold, 0, self.holds[&hold].left);
+                self.reduce(hold, 0, self.holds[&hold].left);
                 self.end(hold);
             }
             if let Some((account, name)) = lot {
@@ -199,7 +190,7 @@ impl Model {
                     continue;
                 }
                 let leg = Leg { debit: account, credit: breakage, amount: free };
-                self.shift(operation, leg, From::Parts(&[(Some(name), free)]));
+                self.shift(leg, From::Parts(&[(Some(name), free)]));
             }
         }
         expired
@@ -229,40 +220,35 @@ impl Model {
     }
 
     /// Names of lots, none for units outside of them, and how much of each is spent.
-    fn in_order(&self, account: AccountId, mut amount: i64) -> Vec<(Option<u64>, i64)> {
-        let account = &self.accounts[&account];
-        let outside = account.balance - account.held - account.lots.iter().map(|lot| lot.free).sum::<i64>();
-        let mut sources: Vec<_> = account
-            .lots
-            .iter()
-            .map(|lot| {
-                (lot.terms.priority, lot.terms.expires_at_ms.unwrap_or(i64::MAX), Some(lot.name), lot.free)
-            })
-            .collect();
-        sources.push((100, i64::MAX, None, outside.max(0)));
-        sources.sort_by_key(|(priority, expires, ..)| (*priority, *expires));
-        sources.push((255, i64::MAX, None, i64::MAX));
-        let mut parts = Vec::new();
-        for (_, _, name, units) in sources {
-            let part = units.min(amount);
-            amount -= part;
-            if part > 0 {
-                parts.push((name, part));
+    fn in_order(&self, account: AccountId, amount: i64) -> Vec<(Option<u64>, i64)> {
+        in_order(&self.accounts[&account], amount)
+    }
+
+    fn these_first(&self, leg: Leg, lots: &[(u64, i64)]) -> Vec<(Option<u64>, i64)> {
+        let mut left = self.accounts[&leg.debit].clone();
+        let (mut parts, mut wanted) = (Vec::new(), leg.amount);
+        for (name, most) in lots {
+            if let Some(lot) = left.lots.iter_mut().find(|lot| lot.name == *name) {
+                let part = lot.free.min(*most).min(wanted);
+                (lot.free, wanted, left.balance) = (lot.free - part, wanted - part, left.balance - part);
+                parts.push((Some(*name), part));
             }
         }
+        parts.extend(in_order(&left, wanted));
+        parts.retain(|(_, part)| *part > 0);
         parts
     }
 
-    fn shift(&mut self, operation: OperationId, leg: Leg, from: From<'_>) {
+    fn shift(&mut self, leg: Leg, from: From<'_>) {
         let taken = self.take(leg, from);
-        self.give(operation, leg, &taken);
-        self.legs.push(Moved { leg, taken, undone: 0 });
+        let given = self.give(leg, &taken, true);
+        self.legs.push(Moved { leg, taken, given, undone: 0 });
     }
 
     fn take(&mut self, leg: Leg, from: From<'_>) -> Vec<(LotTerms, i64)> {
         let parts = match from {
             From::InOrder => self.in_order(leg.debit, leg.amount),
-            From::OwnFirst(operation) => self.own_first(leg, operation),
+            From::TheseFirst(lots) => self.these_first(leg, lots),
             From::Parts(parts) => parts.to_vec(),
         };
         let mut taken = Vec::new();
@@ -279,56 +265,35 @@ impl Model {
         taken
     }
 
-    fn own_first(&self, leg: Leg, operation: OperationId) -> Vec<(Option<u64>, i64)> {
-        let mut parts = self.in_order(leg.debit, leg.amount);
-        let own = self.accounts[&leg.debit]
-            .lots
-            .iter()
-            .find(|lot| lot.opened_by == Some(operation) && lot.free > 0);
-        if let Some(own) = own {
-            let first = own.free.min(leg.amount);
-            let (mut rest, mut others) = (leg.amount - first, Vec::new());
-            let all = self.in_order(leg.debit, leg.amount.saturating_add(own.free));
-            for (name, units) in all.into_iter().filter(|(name, _)| *name != Some(own.name)) {
-                let part = units.min(rest);
-                rest -= part;
-                if part > 0 {
-                    others.push((name, part));
-                }
-            }
-            parts = [vec![(Some(own.name), first)], others].concat();
-        }
-        parts
-    }
-
-    /// Lots come with the units; what the account owed is filled first.
-    fn give(&mut self, operation: OperationId, leg: Leg, lots: &[(LotTerms, i64)]) {
+    /// Lots come with the units, and join those on the same terms unless a grant brings them; what
+    /// the account owed is filled first. Answers into which lots how much came.
+    fn give(&mut self, leg: Leg, lots: &[(LotTerms, i64)], join: bool) -> Vec<(u64, i64)> {
         let account = self.accounts.get_mut(&leg.credit).unwrap();
         let mut owed = account.held.saturating_sub(account.balance).max(0);
         account.balance += leg.amount;
+        let mut given = Vec::new();
         if account.terms.kind != AccountKind::Customer {
-            return;
+            return given;
         }
         for (terms, amount) in lots {
             let filled = owed.min(*amount);
             owed -= filled;
             let amount = amount - filled;
-            if amount > 0 {
-                self.names += 1;
-                let opened_by = (!self.has_opened).then_some(operation);
-                self.has_opened = true;
-                let lot = Lot {
-                    name: self.names,
-                    opened_by,
-                    terms: terms.clone(),
-                    granted: amount,
-                    free: amount,
-                    held: 0,
-                };
-                account.lots.push(lot);
+            if amount == 0 {
+                continue;
             }
+            if let Some(lot) = account.lots.iter_mut().find(|lot| join && lot.terms == *terms) {
+                lot.free += amount;
+                given.push((lot.name, amount));
+                continue;
+            }
+            self.names += 1;
+            let (name, terms) = (self.names, terms.clone());
+            account.lots.push(Lot { name, terms, granted: amount, free: amount, held: 0 });
+            account.lots.sort_by_key(|lot| (lot.terms.priority, lot.terms.expires_at_ms.unwrap_or(i64::MAX)));
+            given.push((name, amount));
         }
-        account.lots.sort_by_key(|lot| (lot.terms.priority, lot.terms.expires_at_ms.unwrap_or(i64::MAX)));
+        given
     }
 
     fn hold(
@@ -352,7 +317,7 @@ impl Model {
     }
 
     /// Captures from the front of a hold, releases from its back.
-    fn reduce(&mut self, operation: OperationId, id: OperationId, captured: i64, released: i64) {
+    fn reduce(&mut self, id: OperationId, captured: i64, released: i64) {
         let hold = self.holds.get_mut(&id).unwrap();
         hold.left -= captured + released;
         let front = split(&mut hold.parts, captured);
@@ -366,7 +331,7 @@ impl Model {
             (lot.free, lot.held) = (lot.free + amount, lot.held - amount);
         }
         if captured > 0 {
-            self.shift(operation, Leg { debit, credit, amount: captured }, From::Parts(&front));
+            self.shift(Leg { debit, credit, amount: captured }, From::Parts(&front));
         }
         for (name, amount) in back.into_iter().filter_map(|(name, amount)| Some((name?, amount))) {
             let account = self.accounts.get_mut(&debit).unwrap();
@@ -391,7 +356,7 @@ impl Model {
         }
     }
 
-    fn reverse(&mut self, operation: OperationId, original: OperationId, parts: &[Part]) {
+    fn reverse(&mut self, original: OperationId, parts: &[Part]) {
         let mut legs = self.log.remove(&original).unwrap();
         for (index, moved) in legs.iter_mut().enumerate() {
             let asked = parts.iter().filter(|part| part.leg as usize == index).map(|part| part.amount).sum();
@@ -408,15 +373,18 @@ impl Model {
                 .filter_map(|(terms, units)| Some((terms?, units)))
                 .collect();
             let leg = Leg { debit: moved.leg.credit, credit: moved.leg.debit, amount };
-            let taken = self.take(leg, From::OwnFirst(original));
-            self.give(operation, leg, &lots);
-            self.legs.push(Moved { leg, taken, undone: 0 });
+            let mut given = moved.given.clone();
+            given.reverse();
+            split(&mut given, moved.undone);
+            let taken = self.take(leg, From::TheseFirst(&split(&mut given, amount)));
+            let given = self.give(leg, &lots, true);
+            self.legs.push(Moved { leg, taken, given, undone: 0 });
             moved.undone += amount;
         }
         self.log.insert(original, legs);
     }
 
-    fn grant(&mut self, tenant: TenantId, operation: OperationId, grant: &wallet_domain::Grant) {
+    fn grant(&mut self, tenant: TenantId, grant: &wallet_domain::Grant) {
         let (leg, terms) = (grant.leg, &grant.terms);
         let mut carried = 0;
         if terms.series != 0 && grant.roll_over != RollOver::Keep {
@@ -436,7 +404,7 @@ impl Model {
                 if gone > 0 {
                     let breakage = self.breakage(tenant, leg.credit);
                     let out = Leg { debit: leg.credit, credit: breakage, amount: gone };
-                    self.shift(operation, out, From::Parts(&[(Some(name), gone)]));
+                    self.shift(out, From::Parts(&[(Some(name), gone)]));
                 }
                 if free > gone {
                     self.lot(leg.credit, name).free -= free - gone;
@@ -446,8 +414,8 @@ impl Model {
             }
         }
         self.accounts.get_mut(&leg.debit).unwrap().balance -= leg.amount;
-        self.give(operation, leg, &[(terms.clone(), leg.amount + carried)]);
-        self.legs.push(Moved { leg, taken: Vec::new(), undone: 0 });
+        let given = self.give(leg, &[(terms.clone(), leg.amount + carried)], false);
+        self.legs.push(Moved { leg, taken: Vec::new(), given, undone: 0 });
     }
 
     /// Counts a use; answers what it costs.
@@ -476,6 +444,30 @@ fn cost(meter: &Meter, quantity: i64) -> i64 {
 fn ceil(total: i128, per: i64) -> i64 {
     let per = i128::from(per);
     i64::try_from(total / per + i128::from(total % per > 0)).unwrap()
+}
+
+/// Names of lots, none for units outside of them, and how much of each is spent.
+fn in_order(account: &Account, mut amount: i64) -> Vec<(Option<u64>, i64)> {
+    let outside = account.balance - account.held - account.lots.iter().map(|lot| lot.free).sum::<i64>();
+    let mut sources: Vec<_> = account
+        .lots
+        .iter()
+        .map(|lot| {
+            (lot.terms.priority, lot.terms.expires_at_ms.unwrap_or(i64::MAX), Some(lot.name), lot.free)
+        })
+        .collect();
+    sources.push((100, i64::MAX, None, outside.max(0)));
+    sources.sort_by_key(|(priority, expires, ..)| (*priority, *expires));
+    sources.push((255, i64::MAX, None, i64::MAX));
+    let mut parts = Vec::new();
+    for (_, _, name, units) in sources {
+        let part = units.min(amount);
+        amount -= part;
+        if part > 0 {
+            parts.push((name, part));
+        }
+    }
+    parts
 }
 
 /// Cuts so many units from the front.

@@ -193,6 +193,21 @@ impl Book {
                         return fail("a lot was opened twice");
                     }
                 }
+                Change::LotJoined(joined) => {
+                    let Some(lot) = self.lots.get_mut(&joined.id()) else {
+                        return fail("units joined an unknown lot");
+                    };
+                    let owner = self.numbers.get(joined.account as usize);
+                    if (lot.free + joined.amount, lot.held) != (joined.free, joined.held)
+                        || joined.amount <= 0
+                    {
+                        return fail("a lot was joined by other units than it took");
+                    }
+                    if owner != Some(&lot.account) {
+                        return fail("units joined another account's lot");
+                    }
+                    (lot.free, lot.changed_ms) = (joined.free, at_ms);
+                }
                 Change::LotMoved(moved) => {
                     let Some(lot) = self.lots.get_mut(&moved.id()) else {
                         return fail("an unknown lot moved");

@@ -97,7 +97,7 @@ fn lots_come_back_on_their_terms_those_spent_last_first() {
     assert_eq!(expiries(&world), [(2, Some(NOON_MS + 2_000))], "10 were in no lot, 2 in the second");
     let world = and_undone(world, 6, 4, &[(0, 10)]);
     let second = Some(NOON_MS + 2_000);
-    assert_eq!(expiries(&world), [(2, Some(NOON_MS + 1_000)), (2, second), (8, second)]);
+    assert_eq!(expiries(&world), [(2, Some(NOON_MS + 1_000)), (10, second)]);
     let world = and_undone(world, 7, 4, &[]);
     assert_eq!(expiries(&world).iter().map(|(free, _)| free).sum::<i64>(), 20);
     assert_eq!(world.account(a_customer(1)).balance, 30);
@@ -134,6 +134,24 @@ fn a_grant_that_was_spent_in_part_takes_the_rest_in_order() {
     let world = and_undone(world, 4, 1, &[]);
     assert_eq!(world.lots(a_customer(1)), [(6, 0)]);
     assert_eq!(world.lot_views(a_customer(1))[0].id, an_operation(3).as_uuid());
+}
+
+#[test]
+fn a_transfer_takes_back_what_it_put_into_lots() {
+    let gift = |number, amount| a_post(number, customer(1), customer(2), amount);
+    let world = world()
+        .and(a_grant(1, 1, 10, Some(2_000)))
+        .and(a_grant(2, 1, 10, Some(3_000)))
+        .and(a_grant(3, 2, 10, Some(1_000)))
+        .and(a_grant(4, 2, 5, Some(3_000)))
+        .and(gift(5, 14));
+    assert_eq!(world.lots(a_customer(2)), [(10, 0), (10, 0), (9, 0)]);
+    let world = and_undone(world, 6, 5, &[(0, 6)]);
+    assert_eq!(world.lots(a_customer(2)), [(10, 0), (8, 0), (5, 0)], "four that joined, two of its own lot");
+    assert_eq!(world.lots(a_customer(1)), [(2, 0), (10, 0)]);
+    let world = and_undone(world, 7, 5, &[]);
+    assert_eq!(world.lots(a_customer(2)), [(10, 0), (5, 0)]);
+    assert_eq!(world.lots(a_customer(1)), [(10, 0), (10, 0)]);
 }
 
 #[test]

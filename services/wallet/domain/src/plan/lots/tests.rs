@@ -78,10 +78,10 @@ fn lots_travel_through_linked_legs() {
         .and(a_grant(1, 1, 10, Some(1_000)))
         .and(a_grant(2, 1, 10, Some(2_000)))
         .and(a_command(3, Verb::Post(legs.as_slice().into())));
-    assert_eq!(world.lots(a_customer(1)), [(10, 0), (5, 0), (1, 0)]);
+    assert_eq!(world.lots(a_customer(1)), [(10, 0), (6, 0)], "one came home to the lot it left");
     assert_eq!(world.lots(a_customer(2)), [(3, 0)]);
     assert_eq!(world.lots(a_customer(3)), [(1, 0)]);
-    assert_eq!(world.state().lot_count(), 5);
+    assert_eq!(world.state().lot_count(), 4);
 }
 
 #[test]
@@ -100,4 +100,26 @@ fn numbers_of_spent_lots_are_used_anew() {
         world = world.and(a_grant(round * 2 + 1, 1, 10, None)).and(spend(round * 2 + 2, 10));
     }
     assert_eq!((world.state().lot_count(), world.state().lots.rows.slots().count()), (0, 1));
+}
+
+#[test]
+fn what_travels_joins_the_lot_that_has_its_terms() {
+    let mut world = world().and(a_grant(1, 1, 100, Some(1_000))).and(a_grant(2, 2, 5, Some(1_000)));
+    for number in 3..23 {
+        world = world.and(a_post(number, customer(1), customer(2), 2));
+    }
+    assert_eq!(world.lots(a_customer(2)), [(45, 0)]);
+    assert_eq!(world.lot_views(a_customer(2))[0].granted, 5, "what it began with");
+}
+
+#[test]
+fn other_terms_stay_apart_and_so_do_grants() {
+    let world = world()
+        .and(a_grant(1, 2, 5, Some(1_000)))
+        .and(a_grant(2, 2, 5, Some(1_000)))
+        .and(a_grant(3, 1, 9, Some(2_000)))
+        .and(a_post(4, customer(1), customer(2), 4));
+    assert_eq!(world.lots(a_customer(2)), [(5, 0), (5, 0), (4, 0)]);
+    let priority = world.and(with_priority(5, 7, 6, Some(1_000))).and(a_post(6, customer(1), customer(2), 6));
+    assert_eq!(priority.lots(a_customer(2)), [(6, 0), (5, 0), (5, 0), (4, 0)]);
 }
