@@ -35,7 +35,7 @@ pub struct Load {
 
 impl Default for Load {
     fn default() -> Self {
-        Self { clients: 1, window: WINDOW_MAX, batches: 100, time: Duration::from_secs(20) }
+        Self { clients: 1, window: WINDOW_MAX, batches: 300, time: Duration::from_secs(20) }
     }
 }
 

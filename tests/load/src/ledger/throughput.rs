@@ -54,7 +54,7 @@ pub async fn clients(stage: &mut Stage<'_>, target: &Target) -> anyhow::Result<L
     Ok(best_load)
 }
 
-/// The same while the history is not written, and with one account in every post.
+/// The same while the history is not written; so also with one account in every post.
 pub async fn variants(stage: &mut Stage<'_>, target: &Target, load: &Load) -> anyhow::Result<()> {
     let templates = target.uniform(BATCH, TEMPLATES)?;
     let mut rates = Vec::new();
@@ -73,7 +73,9 @@ pub async fn variants(stage: &mut Stage<'_>, target: &Target, load: &Load) -> an
         let is_hot = nth % 4 == 1 || nth % 4 == 2;
         let (templates, rates) = if is_hot { (&hot, &mut of_hot) } else { (&templates, &mut of_uniform) };
         stage.wallet.catch_up().await?;
+        let hold = stage.wallet.hold_history().await?;
         rates.push(whole(drive(stage.wallet, templates, load).await?)?.rate());
+        hold.rollback().await?;
     }
     stage.figures.add_spread("ledger.hot_account", &Spread::of(of_hot), "posts/s")?;
     stage.figures.add_spread("ledger.hot_account_uniform", &Spread::of(of_uniform), "posts/s")
