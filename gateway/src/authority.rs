@@ -35,7 +35,7 @@ const REMEMBERED_MAX: u64 = 100_000;
 const KEY_PREFIX: &str = "vbwd_";
 
 /// Events that change what somebody may do. When you add one to identity, also add it here.
-const CHANGES: [&str; 10] = [
+const CHANGES: [&str; 11] = [
     "user.roles_changed",
     "user.suspended",
     "user.activated",
@@ -46,6 +46,7 @@ const CHANGES: [&str; 10] = [
     "role.changed",
     "access_level.changed",
     "api_key.revoked",
+    "second_factor_policy.changed",
 ];
 
 /// Knows what callers may do.

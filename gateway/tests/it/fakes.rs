@@ -83,7 +83,7 @@ impl AuthService for Fake {
     async fn log_in(&self, request: Request<LogInRequest>) -> Answer<LogInResponse> {
         let origin = auth::caller(&request)?.origin.clone().unwrap_or_default();
         let session = Session { access_token: origin, ..Session::default() };
-        Ok(Response::new(LogInResponse { session: Some(session) }))
+        Ok(Response::new(LogInResponse { session: Some(session), challenge: None }))
     }
 
     async fn get_me(&self, request: Request<GetMeRequest>) -> Answer<GetMeResponse> {

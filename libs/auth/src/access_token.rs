@@ -36,6 +36,9 @@ pub struct AccessTokenClaims {
     /// Access levels held when it was issued.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub levels: Vec<String>,
+    /// How the user proved who is there (RFC 8176).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub amr: Vec<String>,
     /// Who really acts, when the user is impersonated (RFC 8693): front ends show a banner.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub act: Option<ActingParty>,
@@ -105,6 +108,7 @@ impl AccessTokenIssuer {
             roles: caller.roles.clone(),
             perms: caller.permissions.clone(),
             levels: caller.levels.clone(),
+            amr: caller.methods.clone(),
             act,
             iat: now.as_second(),
             exp: now.as_second().saturating_add(life_seconds),
@@ -175,6 +179,7 @@ impl AccessTokenClaims {
             roles: self.roles,
             permissions: self.perms,
             levels: self.levels,
+            methods: self.amr,
             via: self.act.map(|act| Via::Impersonator(act.sub)),
             origin: None,
         }

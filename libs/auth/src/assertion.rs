@@ -51,6 +51,8 @@ struct Claims {
     perms: Permissions,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     levels: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    amr: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     via: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -106,6 +108,7 @@ impl AssertionKeys {
             roles: caller.roles.clone(),
             perms: caller.permissions.clone(),
             levels: caller.levels.clone(),
+            amr: caller.methods.clone(),
             via: caller.via.map(|via| via.to_string()),
             origin: caller.origin.clone(),
             iat: now.as_second(),
@@ -159,6 +162,7 @@ impl Claims {
             roles: self.roles,
             permissions: self.perms,
             levels: self.levels,
+            methods: self.amr,
             via,
             origin: self.origin,
         })
@@ -183,6 +187,10 @@ fn cache_key(issuer: &str, caller: &Caller) -> String {
     for level in &caller.levels {
         key.push_str("|level ");
         key.push_str(level);
+    }
+    for method in &caller.methods {
+        key.push_str("|method ");
+        key.push_str(method);
     }
     key
 }

@@ -45,6 +45,8 @@ pub struct Caller {
     pub permissions: Permissions,
     /// Access levels held: what a customer has bought or was given, used to gate content.
     pub levels: Vec<String>,
+    /// How the user proved who is there when the session was opened (RFC 8176): `pwd`, `otp`, `mfa`.
+    pub methods: Vec<String>,
     /// How the user acts, when not in a session of their own.
     pub via: Option<Via>,
     /// Address the call came from, as the edge saw it.
@@ -62,6 +64,7 @@ impl Caller {
             roles: Vec::new(),
             permissions: Permissions::none(),
             levels: Vec::new(),
+            methods: Vec::new(),
             via: None,
             origin: None,
         }

@@ -8,6 +8,7 @@
 //! tenant, login guard, user, session with its tokens or ticket, event stream, head of the audit chain.
 
 mod authority;
+mod challenge;
 mod email;
 mod erase;
 mod impersonate;
@@ -20,11 +21,14 @@ mod log_out;
 mod password;
 mod permission;
 mod persons;
+mod policy;
 mod profile;
 mod proof;
 mod refresh;
 mod register;
 mod role;
+mod second_factor;
+mod second_proof;
 mod upkeep;
 mod user;
 
@@ -42,14 +46,16 @@ use crate::config::Config;
 use crate::hashing::Hasher;
 use crate::secrets::{Secrets, random, token_digest};
 use crate::signing::{Loaded, SigningKeys};
-use crate::tables::{levels, roles, sessions};
+use crate::tables::{levels, refresh_tokens, roles};
 
 pub(crate) use authority::Authority;
+pub(crate) use challenge::Pending;
 pub(crate) use invitation::NewMember;
 pub(crate) use key::KeyWish;
-pub(crate) use log_in::Place;
+pub(crate) use log_in::{LogIn, Place};
 pub(crate) use profile::{Edit, Profile};
 pub(crate) use register::NewAccount;
+pub(crate) use second_proof::Answer;
 pub(crate) use user::{Cause, Me};
 
 /// The use cases of identity.
@@ -75,11 +81,11 @@ pub struct TokenPair {
 }
 
 /// A session, as the family of the tokens that belong to it.
-#[derive(Clone, Copy)]
 struct Family {
     user: UserId,
     session: SessionId,
     impersonator: Option<UserId>,
+    methods: Vec<String>,
     ends_at: Timestamp,
 }
 
@@ -111,10 +117,10 @@ impl Identity {
         family: Family,
         now: Timestamp,
     ) -> fault::Result<TokenPair> {
-        let Family { user, session, impersonator, ends_at } = family;
+        let Family { user, session, impersonator, methods, ends_at } = family;
         let token = random::<32>()?;
         let expires_at = later(now, self.config.refresh_token_life_seconds).min(ends_at);
-        sessions::insert_token(on, context.tenant, session, &token_digest(&token), now, expires_at).await?;
+        refresh_tokens::insert(on, context.tenant, session, &token_digest(&token), now, expires_at).await?;
         let (names, permissions) = roles::held_by(on, context.tenant, user).await?;
         let levels = levels::held_by(on, context.tenant, user, now).await?;
         let caller = Caller {
@@ -124,6 +130,7 @@ impl Identity {
             permissions,
             levels,
             via: impersonator.map(Via::Impersonator),
+            methods,
             ..Caller::anonymous(context.tenant)
         };
         let left = u32::try_from(ends_at.duration_since(now).as_secs()).unwrap_or(1).max(1);

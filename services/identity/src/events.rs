@@ -151,6 +151,22 @@ pub struct AboutKey {
     pub key: Uuid,
 }
 
+/// A user has other second factors.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SecondFactorChanged {
+    /// Who.
+    pub user: UserId,
+    /// What has changed, a word.
+    pub change: String,
+}
+
+/// A tenant demands second factors of others than before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SecondFactorPolicyChanged {
+    /// Of whom, a word.
+    pub required_of: String,
+}
+
 /// A letter is due. Private.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LetterDue {
@@ -216,6 +232,10 @@ kernel::events! {
         "api_key.created" 1 => ApiKeyCreated(AboutKey),
         /// An API key was revoked.
         "api_key.revoked" 1 => ApiKeyRevoked(AboutKey),
+        /// A user has other second factors.
+        "user.second_factor_changed" 1 => SecondFactorChanged(SecondFactorChanged),
+        /// A tenant demands second factors of others.
+        "second_factor_policy.changed" 1 => SecondFactorPolicyChanged(SecondFactorPolicyChanged),
         /// A letter is due.
         "letter.due" 1 => LetterDue(LetterDue),
         /// Somebody wishes to reset a password.
@@ -276,6 +296,13 @@ pub(crate) mod samples {
             IdentityEvent::AccessLevelChanged(AccessLevelChanged { level: "gold".to_owned() }),
             IdentityEvent::ApiKeyCreated(AboutKey { user, key: post }),
             IdentityEvent::ApiKeyRevoked(AboutKey { user, key: post }),
+            IdentityEvent::SecondFactorChanged(SecondFactorChanged {
+                user,
+                change: "totp_enabled".to_owned(),
+            }),
+            IdentityEvent::SecondFactorPolicyChanged(SecondFactorPolicyChanged {
+                required_of: "staff".to_owned(),
+            }),
             IdentityEvent::LetterDue(LetterDue { letter: post }),
             IdentityEvent::ResetWished(ResetWished { wish: post }),
         ]

@@ -7,6 +7,8 @@ mod auth;
 mod convert;
 mod permission;
 mod profile;
+mod second_factor;
+mod sign_in;
 mod ticket;
 mod user;
 
@@ -21,6 +23,9 @@ use contracts::vbwd::identity::v1::auth_service_server::AuthServiceServer;
 use contracts::vbwd::identity::v1::authority_service_server::AuthorityServiceServer;
 use contracts::vbwd::identity::v1::permission_service_server::PermissionServiceServer;
 use contracts::vbwd::identity::v1::role_service_server::RoleServiceServer;
+use contracts::vbwd::identity::v1::second_factor_policy_service_server::SecondFactorPolicyServiceServer;
+use contracts::vbwd::identity::v1::second_factor_service_server::SecondFactorServiceServer;
+use contracts::vbwd::identity::v1::sign_in_service_server::SignInServiceServer;
 use contracts::vbwd::identity::v1::tenant_service_server::TenantServiceServer;
 use contracts::vbwd::identity::v1::ticket_service_server::TicketServiceServer;
 use contracts::vbwd::identity::v1::user_directory_service_server::UserDirectoryServiceServer;
@@ -54,6 +59,9 @@ pub(crate) fn routes(identity: Arc<Identity>) -> Routes {
         .add_service(AccessLevelServiceServer::new(api.clone()))
         .add_service(ApiKeyServiceServer::new(api.clone()))
         .add_service(PermissionServiceServer::new(api.clone()))
+        .add_service(SecondFactorServiceServer::new(api.clone()))
+        .add_service(SecondFactorPolicyServiceServer::new(api.clone()))
+        .add_service(SignInServiceServer::new(api.clone()))
         .add_service(TicketServiceServer::new(api.clone()))
         .add_service(TenantServiceServer::new(api.clone()))
         .add_service(UserServiceServer::new(api.clone()))

@@ -7,7 +7,7 @@ pub fn password_hashed(took: Duration) {
     metrics::histogram!("identity_password_hash_seconds").record(took.as_secs_f64());
 }
 
-/// Log-ins by outcome: `ok`, `credentials_invalid`, `account_locked`, `account_suspended`.
+/// Log-ins by outcome: `ok`, `challenged`, `credentials_invalid`, `account_locked`, `account_suspended`.
 pub fn log_in(outcome: &'static str) {
     metrics::counter!("identity_log_ins_total", "outcome" => outcome).increment(1);
 }

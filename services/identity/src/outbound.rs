@@ -143,6 +143,19 @@ pub fn publish(stored: &StoredEvent) -> fault::Result<Vec<Outbound>> {
             let (user_id, key_id) = (event.user.to_string(), event.key.to_string());
             message!(stored, "api_key", name, ApiKeyRevoked { user_id: user_id, key_id: key_id })
         }
+        Event::SecondFactorChanged(event) => {
+            let (user_id, change) = (event.user.to_string(), event.change);
+            message!(stored, "user", name, SecondFactorChanged { user_id: user_id, change: change })
+        }
+        Event::SecondFactorPolicyChanged(event) => {
+            let required_of = event.required_of;
+            message!(
+                stored,
+                "second_factor_policy",
+                name,
+                SecondFactorPolicyChanged { required_of: required_of }
+            )
+        }
         Event::LetterDue(_) | Event::ResetWished(_) => Ok(Vec::new()),
     }
 }
@@ -193,7 +206,12 @@ mod tests {
             }
             assert_eq!(published.len(), 1, "{}", event.name());
             assert_eq!(published[0].event, event.name());
-            if !matches!(event, IdentityEvent::RoleChanged(_) | IdentityEvent::AccessLevelChanged(_)) {
+            if !matches!(
+                event,
+                IdentityEvent::RoleChanged(_)
+                    | IdentityEvent::AccessLevelChanged(_)
+                    | IdentityEvent::SecondFactorPolicyChanged(_)
+            ) {
                 assert_eq!(published[0].data["userId"], a_user().to_string());
             }
             let subject = published[0].subject();
@@ -224,6 +242,8 @@ mod tests {
             "evt.TENANT.identity.access_level.changed.v1",
             "evt.TENANT.identity.api_key.created.v1",
             "evt.TENANT.identity.api_key.revoked.v1",
+            "evt.TENANT.identity.user.second_factor_changed.v1",
+            "evt.TENANT.identity.second_factor_policy.changed.v1",
         ];
         assert_eq!(subjects, expected);
     }

@@ -206,6 +206,30 @@ pub enum Rejection {
     /// The tenant would be left without an active owner.
     #[error("last owner")]
     LastOwner,
+    /// No log-in waits under this challenge, or no longer.
+    #[error("unknown challenge")]
+    ChallengeInvalid,
+    /// The second factor is wrong, or was used before.
+    #[error("wrong second factor")]
+    SecondFactorInvalid,
+    /// There is an authenticator app already.
+    #[error("second factor present")]
+    SecondFactorPresent,
+    /// There is no authenticator app.
+    #[error("second factor missing")]
+    SecondFactorMissing,
+    /// The session was opened with one factor, and two are wanted.
+    #[error("second factor wanted")]
+    SecondFactorRequired,
+    /// Sign in again: the account has no password to ask for.
+    #[error("proof too old")]
+    ReauthenticationRequired,
+    /// Somebody else has to do this.
+    #[error("not on oneself")]
+    NotOnOneself,
+    /// No word for of whom second factors are demanded.
+    #[error("unknown policy")]
+    PolicyUnknown,
     /// No tenant answers on the host.
     #[error("unknown tenant")]
     TenantUnknown,

@@ -13,4 +13,6 @@ pub mod lockout;
 pub mod password;
 pub mod refresh;
 pub mod roles;
+pub mod second_factor;
 pub mod tickets;
+pub mod totp;

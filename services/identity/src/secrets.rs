@@ -41,6 +41,7 @@ pub struct Secrets {
     addresses: [u8; 32],
     bodies: [u8; 32],
     tickets: [u8; 32],
+    codes: [u8; 32],
 }
 
 impl Secrets {
@@ -56,6 +57,7 @@ impl Secrets {
             addresses: derive_secret(fleet, "vbwd identity address digest v1")?,
             bodies: derive_secret(fleet, "vbwd identity body digest v1")?,
             tickets: derive_secret(fleet, "vbwd identity ticket token v1")?,
+            codes: derive_secret(fleet, "vbwd identity recovery code digest v1")?,
         })
     }
 
@@ -77,6 +79,12 @@ impl Secrets {
     #[must_use]
     pub fn ticket_token(&self, tenant: TenantId, purpose: Purpose, ticket: Uuid) -> [u8; 32] {
         keyed(&self.tickets, &[tenant.as_uuid().as_bytes(), purpose.as_str().as_bytes(), ticket.as_bytes()])
+    }
+
+    /// The digest under which a recovery code of a user is kept.
+    #[must_use]
+    pub fn code_digest(&self, tenant: TenantId, user: UserId, code: &str) -> [u8; 32] {
+        keyed(&self.codes, &[tenant.as_uuid().as_bytes(), user.as_uuid().as_bytes(), code.as_bytes()])
     }
 
     /// A fresh key for a person, sealed.

@@ -5,12 +5,15 @@
 //! wall, not the first.
 
 pub mod api_keys;
+pub mod challenges;
 pub mod details;
+pub mod factors;
 pub mod guards;
 pub mod letters;
 pub mod levels;
 pub mod permissions;
 pub mod persons;
+pub mod refresh_tokens;
 pub mod roles;
 pub mod search;
 pub mod sessions;

@@ -41,9 +41,14 @@ impl Identity {
     ) -> fault::Result<Authority> {
         let now = self.clock.wall();
         let mut transaction = self.store.read(tenant).await?;
-        let open = sessions::is_open(&mut transaction, tenant, user, session, now).await?;
+        let standing = sessions::standing(&mut transaction, tenant, user, session, now).await?;
+        let standing = standing.ok_or(Rejection::SessionEnded)?;
         let person = users::find(&mut transaction, tenant, user).await?;
-        if !open || person.is_none_or(|person| person.status != Status::Active) {
+        if person.is_none_or(|person| person.status != Status::Active) {
+            return Err(Rejection::SessionEnded.into());
+        }
+        let rests_on = (standing.methods.as_slice(), standing.impersonated);
+        if self.is_too_weak(&mut transaction, tenant, user, rests_on).await? {
             return Err(Rejection::SessionEnded.into());
         }
         let authority = held(&mut transaction, tenant, user, now).await?;

@@ -78,6 +78,7 @@ impl Identity {
         letters::remove_all(unit.connection(), tenant, user).await?;
         tickets::remove_all(unit.connection(), tenant, user).await?;
         sessions::remove_all(unit.connection(), tenant, user).await?;
+        self.remove_factors(unit.connection(), tenant, user).await?;
         users::set_roles(unit.connection(), tenant, user, &[]).await?;
         api_keys::remove_all(unit.connection(), tenant, user).await?;
         levels::set_given(unit.connection(), tenant, user, &[], now, None).await?;

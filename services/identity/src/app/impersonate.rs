@@ -49,13 +49,19 @@ impl Identity {
             at: now,
             expires_at: later(now, minutes.saturating_mul(60)),
             impersonation: Some((impersonator, reason)),
+            methods: &[],
         };
         sessions::insert(unit.connection(), tenant, &session).await?;
         let until = session.expires_at;
         let event = SessionImpersonated { user: id, session: session.id, impersonator, until };
         unit.append_fact(USER, id.as_uuid(), IdentityEvent::SessionImpersonated(event)).await?;
-        let family =
-            Family { user: id, session: session.id, impersonator: Some(impersonator), ends_at: until };
+        let family = Family {
+            user: id,
+            session: session.id,
+            impersonator: Some(impersonator),
+            methods: Vec::new(),
+            ends_at: until,
+        };
         let pair = self.issue(unit.connection(), &keys, cause.context, family, now).await?;
         let action = Action {
             name: "user.impersonate",

@@ -4,17 +4,20 @@
 //! by letter: the owner of a stolen password learns of it.
 
 use eventstore::{CommandContext, UnitOfWork};
-use ids::SessionId;
+use ids::{SessionId, UserId};
+use jiff::Timestamp;
 use secrecy::SecretString;
 use serde_json::json;
 
+use crate::app::challenge::{Demand, Pending};
 use crate::app::letters::Draft;
-use crate::app::proof::Proof;
 use crate::app::{Family, Identity, TokenPair, later};
 use crate::events::{IdentityEvent, SessionOpened, USER};
 use crate::rejection::Rejection;
 use crate::rules::device::device;
 use crate::rules::email::EmailAddress;
+use crate::rules::second_factor::PASSWORD;
+use crate::signing::Loaded;
 use crate::tables::sessions::{self, NewSession};
 use crate::tables::users;
 
@@ -27,8 +30,16 @@ pub(crate) struct Place<'a> {
     pub(crate) user_agent: &'a str,
 }
 
+/// What a first factor leads to.
+pub(crate) enum LogIn {
+    /// A session.
+    Opened(TokenPair),
+    /// Another factor is wanted.
+    Pending(Pending),
+}
+
 impl Identity {
-    /// Opens a session.
+    /// Opens a session, or asks for a second factor.
     ///
     /// # Errors
     /// `credentials_invalid`, `account_locked`, `account_suspended`, `email_unverified`.
@@ -38,29 +49,59 @@ impl Identity {
         place: Place<'_>,
         email: &str,
         password: SecretString,
-    ) -> fault::Result<TokenPair> {
+    ) -> fault::Result<LogIn> {
         let address = EmailAddress::parse(email).ok_or(Rejection::EmailMalformed)?;
         let attempt = self.attempt(context, place.origin, &address);
         let proof = self.prove(&attempt, &address, password).await?;
         if self.config.require_verified_email && !proof.known.email_verified {
             return Err(Rejection::EmailUnverified.into());
         }
-        self.open_session(context, place, &proof, attempt.now).await
-    }
-
-    async fn open_session(
-        &self,
-        context: &CommandContext,
-        place: Place<'_>,
-        proof: &Proof,
-        now: jiff::Timestamp,
-    ) -> fault::Result<TokenPair> {
-        let (tenant, user) = (context.tenant, proof.known.user);
+        let (tenant, user, now) = (context.tenant, proof.known.user, attempt.now);
         let keys = self.keys.present(now).await?;
         let mut unit = self.store.begin(context).await?;
-        self.settle(&mut unit, proof).await?;
+        match self.demand(unit.connection(), tenant, user).await? {
+            Demand::Nothing => self.settle(&mut unit, &proof).await?,
+            Demand::Factor(_) | Demand::Enrolment => self.settle_half(&mut unit, &proof).await?,
+        }
+        let outcome = self.proceed(&mut unit, &keys, place, user, vec![PASSWORD.to_owned()], now).await?;
+        unit.commit().await?;
+        Ok(outcome)
+    }
+
+    /// Goes on after the first factor, under the lock of the user: a session, or a challenge.
+    pub(super) async fn proceed(
+        &self,
+        unit: &mut UnitOfWork,
+        keys: &Loaded,
+        place: Place<'_>,
+        user: UserId,
+        methods: Vec<String>,
+        now: Timestamp,
+    ) -> fault::Result<LogIn> {
+        let tenant = unit.context()?.tenant;
+        let demand = self.demand(unit.connection(), tenant, user).await?;
+        if demand != Demand::Nothing {
+            crate::metrics::log_in("challenged");
+            return self.challenge(unit, user, methods, demand, now).await.map(LogIn::Pending);
+        }
+        crate::metrics::log_in("ok");
+        self.open(unit, keys, place, user, methods, now).await.map(LogIn::Opened)
+    }
+
+    /// Opens a session within a transaction that holds the lock of the user.
+    pub(super) async fn open(
+        &self,
+        unit: &mut UnitOfWork,
+        keys: &Loaded,
+        place: Place<'_>,
+        user: UserId,
+        methods: Vec<String>,
+        now: Timestamp,
+    ) -> fault::Result<TokenPair> {
+        let context = unit.context()?.clone();
         let device = device(place.user_agent);
-        let known = sessions::acquaintance(unit.connection(), tenant, user, &device, place.origin).await?;
+        let known =
+            sessions::acquaintance(unit.connection(), context.tenant, user, &device, place.origin).await?;
         let session = NewSession {
             id: SessionId::new(),
             user,
@@ -69,14 +110,13 @@ impl Identity {
             at: now,
             expires_at: later(now, self.config.session_life_seconds),
             impersonation: None,
+            methods: &methods,
         };
-        sessions::insert(unit.connection(), tenant, &session).await?;
-        self.tell(&mut unit, &session, known).await?;
-        let family = Family { user, session: session.id, impersonator: None, ends_at: session.expires_at };
-        let pair = self.issue(unit.connection(), &keys, context, family, now).await?;
-        unit.commit().await?;
-        crate::metrics::log_in("ok");
-        Ok(pair)
+        sessions::insert(unit.connection(), context.tenant, &session).await?;
+        self.tell(unit, &session, known).await?;
+        let (session, ends_at) = (session.id, session.expires_at);
+        let family = Family { user, session, impersonator: None, methods, ends_at };
+        self.issue(unit.connection(), keys, &context, family, now).await
     }
 
     /// Records that a session was opened; writes to a user who has had others, but none like it.

@@ -19,17 +19,19 @@ use crate::events::{AboutUser, IdentityEvent, POST, ResetWished, USER};
 use crate::rejection::Rejection;
 use crate::rules::email::EmailAddress;
 use crate::rules::password;
+use crate::rules::second_factor::is_recent;
 use crate::rules::tickets::{Purpose, judge};
 use crate::secrets::token_digest;
 use crate::tables::sessions::{self, EndReason};
 use crate::tables::users::{self, Status, User};
-use crate::tables::{guards, tickets};
+use crate::tables::{challenges, guards, tickets};
 
 impl Identity {
     /// Proves again that the caller is the owner of the account.
     ///
     /// # Errors
-    /// `own_session_required`, `session_ended`, `password_wrong`, `account_locked`.
+    /// `own_session_required`, `session_ended`, `password_wrong`, `account_locked`,
+    /// `reauthentication_required` of accounts without a password.
     pub(super) async fn prove_again(
         &self,
         caller: &Caller,
@@ -39,12 +41,20 @@ impl Identity {
         let (user, session) = caller.own_session()?;
         let mut transaction = self.store.read(context.tenant).await?;
         let now = self.clock.wall();
-        let open = sessions::is_open(&mut transaction, context.tenant, user, session, now).await?;
+        let standing = sessions::standing(&mut transaction, context.tenant, user, session, now).await?;
+        let standing = standing.ok_or(Rejection::SessionEnded)?;
         let person = users::find(&mut transaction, context.tenant, user).await?;
-        transaction.rollback().await.map_err(eventstore::storage)?;
-        let person = person.filter(|_| open).ok_or(Rejection::SessionEnded)?;
+        let person = person.ok_or(Rejection::SessionEnded)?;
         let address = EmailAddress::parse(&person.email).ok_or(Rejection::SessionEnded)?;
+        let known = users::credentials(&mut transaction, context.tenant, &address).await?;
+        transaction.rollback().await.map_err(eventstore::storage)?;
         let attempt = self.attempt(context, caller.origin.as_deref(), &address);
+        if let Some(known) = known.filter(|known| known.password_hash.is_none()) {
+            if !is_recent(standing.proven_at, now) {
+                return Err(Rejection::ReauthenticationRequired.into());
+            }
+            return Ok((Proof::without_password(known, attempt.digest, now), address));
+        }
         let proof = self.prove(&attempt, &address, password).await.map_err(|fault| {
             if fault.reason() == "credentials_invalid" { Rejection::PasswordWrong.into() } else { fault }
         })?;
@@ -71,6 +81,7 @@ impl Identity {
         self.settle(&mut unit, &proof).await?;
         users::set_hash(unit.connection(), tenant, user, &hash).await?;
         tickets::spend_all(unit.connection(), tenant, user, Purpose::ResetPassword, now).await?;
+        challenges::remove_all(unit.connection(), tenant, user).await?;
         let reason = EndReason::PasswordChanged;
         let ended = sessions::end_others(unit.connection(), tenant, user, session, now, reason).await?;
         if ended > 0 {
@@ -177,6 +188,7 @@ impl Identity {
         }
         users::set_hash(unit.connection(), tenant, user, &hash).await?;
         users::verify_email(unit.connection(), tenant, user, &person.email, now).await?;
+        challenges::remove_all(unit.connection(), tenant, user).await?;
         let reason = EndReason::PasswordReset;
         sessions::end(unit.connection(), tenant, user, None, now, reason).await?;
         sessions_ended(&mut unit, user, None, reason).await?;

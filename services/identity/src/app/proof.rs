@@ -8,7 +8,7 @@
 //! Whether anybody has the address changes neither the steps nor their cost.
 
 use eventstore::{CommandContext, UnitOfWork};
-use ids::UserId;
+use ids::{TenantId, UserId};
 use jiff::Timestamp;
 use secrecy::SecretString;
 use serde_json::json;
@@ -21,7 +21,7 @@ use crate::rejection::Rejection;
 use crate::rules::email::EmailAddress;
 use crate::rules::lockout::{self, Guard};
 use crate::tables::users::{Credentials, Status};
-use crate::tables::{guards, persons, users};
+use crate::tables::{challenges, guards, persons, users};
 
 /// An attempt, as far as it is known before the password is verified.
 pub(super) struct Attempt<'a> {
@@ -29,6 +29,8 @@ pub(super) struct Attempt<'a> {
     pub(super) origin: Option<&'a str>,
     pub(super) digest: [u8; 32],
     pub(super) now: Timestamp,
+    /// The log-in whose second half it is.
+    pub(super) challenge: Option<Uuid>,
 }
 
 /// What an attempt has shown; it still has to be settled.
@@ -36,9 +38,22 @@ pub(super) struct Proof {
     pub(super) known: Credentials,
     digest: [u8; 32],
     now: Timestamp,
-    /// The hash the password was verified against, and its replacement when that is outdated.
-    hash: String,
+    /// The hash the password was verified against, and its replacement when that is outdated. None of
+    /// an account without a password, whose session was opened a moment ago.
+    hash: Option<String>,
     renewed: Option<String>,
+}
+
+impl Proof {
+    /// The address it is about, as its failures are counted.
+    pub(super) const fn digest(&self) -> &[u8; 32] {
+        &self.digest
+    }
+
+    /// The proof of somebody who has no password and has just signed in otherwise.
+    pub(super) const fn without_password(known: Credentials, digest: [u8; 32], now: Timestamp) -> Self {
+        Self { known, digest, now, hash: None, renewed: None }
+    }
 }
 
 impl Identity {
@@ -50,7 +65,7 @@ impl Identity {
         address: &EmailAddress,
     ) -> Attempt<'a> {
         let digest = self.secrets.address_digest(context.tenant, address);
-        Attempt { context, origin, digest, now: self.clock.wall() }
+        Attempt { context, origin, digest, now: self.clock.wall(), challenge: None }
     }
 
     /// Verifies the password of whoever has `address`, and counts a failure.
@@ -73,7 +88,7 @@ impl Identity {
             true => Some(self.hasher.hash(password).await?),
             false => None,
         };
-        Ok(Proof { known, digest: attempt.digest, now: attempt.now, hash, renewed })
+        Ok(Proof { known, digest: attempt.digest, now: attempt.now, hash: Some(hash), renewed })
     }
 
     /// Settles a proof within the transaction that acts on it: the address may have been locked, or
@@ -82,16 +97,47 @@ impl Identity {
     /// # Errors
     /// `account_locked`, `credentials_invalid`, `account_suspended`.
     pub(super) async fn settle(&self, unit: &mut UnitOfWork, proof: &Proof) -> fault::Result<()> {
+        let tenant = unit.context()?.tenant;
+        self.forgive(unit, tenant, &proof.digest, proof.now).await?;
+        self.settle_user(unit, proof).await
+    }
+
+    /// As [`Self::settle`], for a proof that is only the first half: failures are not forgotten, or
+    /// whoever knows the password could guess at the second half for ever.
+    ///
+    /// # Errors
+    /// As [`Self::settle`].
+    pub(super) async fn settle_half(&self, unit: &mut UnitOfWork, proof: &Proof) -> fault::Result<()> {
+        let tenant = unit.context()?.tenant;
+        let guard = guards::hold(unit.connection(), tenant, &proof.digest, proof.now).await?;
+        refuse_locked(Some(&guard), proof.now)?;
+        self.settle_user(unit, proof).await
+    }
+
+    /// Forgets the failures of an address, under its lock, unless it is locked.
+    ///
+    /// # Errors
+    /// `account_locked`.
+    pub(super) async fn forgive(
+        &self,
+        unit: &mut UnitOfWork,
+        tenant: TenantId,
+        digest: &[u8; 32],
+        now: Timestamp,
+    ) -> fault::Result<()> {
+        let standing = guards::forgive(unit.connection(), tenant, digest, now).await?;
+        Ok(refuse_locked(standing.as_ref(), now)?)
+    }
+
+    async fn settle_user(&self, unit: &mut UnitOfWork, proof: &Proof) -> fault::Result<()> {
         let (tenant, user) = (unit.context()?.tenant, proof.known.user);
-        let standing = guards::forgive(unit.connection(), tenant, &proof.digest, proof.now).await?;
-        refuse_locked(standing.as_ref(), proof.now)?;
         users::lock(unit.connection(), tenant, user).await?;
-        if let Some(new) = &proof.renewed {
-            users::replace_hash(unit.connection(), tenant, user, &proof.hash, new).await?;
+        if let (Some(new), Some(old)) = (&proof.renewed, &proof.hash) {
+            users::replace_hash(unit.connection(), tenant, user, old, new).await?;
         }
-        let valid = proof.renewed.as_ref().unwrap_or(&proof.hash);
+        let valid = proof.renewed.as_ref().or(proof.hash.as_ref());
         let present = users::hold_credentials(unit.connection(), tenant, user).await?;
-        match present.filter(|present| present.password_hash.as_ref() == Some(valid)) {
+        match present.filter(|present| present.password_hash.as_ref() == valid) {
             None => Err(Rejection::CredentialsInvalid.into()),
             Some(present) if present.status == Status::Active => Ok(()),
             Some(_) => {
@@ -117,7 +163,11 @@ impl Identity {
     }
 
     /// Counts a failure, unless the address was locked meanwhile.
-    async fn settle_failure(&self, attempt: &Attempt<'_>, user: Option<UserId>) -> fault::Result<Rejection> {
+    pub(super) async fn settle_failure(
+        &self,
+        attempt: &Attempt<'_>,
+        user: Option<UserId>,
+    ) -> fault::Result<Rejection> {
         let tenant = attempt.context.tenant;
         let mut unit = self.store.begin(attempt.context).await?;
         let guard = guards::hold(unit.connection(), tenant, &attempt.digest, attempt.now).await?;
@@ -127,6 +177,9 @@ impl Identity {
         }
         let (guard, locked) = lockout::after_failure(Some(guard), &self.config.lockout, attempt.now);
         guards::save(unit.connection(), tenant, &attempt.digest, &guard).await?;
+        if let Some(challenge) = attempt.challenge {
+            challenges::count_failure(unit.connection(), tenant, challenge).await?;
+        }
         let (kind, stream) = stream_of(user, &attempt.digest);
         let failed = self.failure(&mut unit, attempt, user).await?;
         unit.append_fact(kind, stream, IdentityEvent::LoginFailed(failed)).await?;
@@ -182,7 +235,7 @@ impl Identity {
     }
 }
 
-fn refuse_locked(guard: Option<&Guard>, now: Timestamp) -> Result<(), Rejection> {
+pub(super) fn refuse_locked(guard: Option<&Guard>, now: Timestamp) -> Result<(), Rejection> {
     let Some(retry_after_seconds) = guard.and_then(|guard| guard.locked_for_seconds(now)) else {
         return Ok(());
     };

@@ -9,7 +9,8 @@ use crate::events::{IdentityEvent, SessionReuseDetected, USER};
 use crate::rejection::Rejection;
 use crate::rules::refresh::{Verdict, judge};
 use crate::secrets::token_digest;
-use crate::tables::sessions::{self, EndReason, Presented};
+use crate::tables::refresh_tokens::{self, Presented};
+use crate::tables::sessions::{self, EndReason};
 
 impl Identity {
     /// Exchanges a refresh token for a new pair.
@@ -43,7 +44,7 @@ impl Identity {
         let digest = token_digest(&decode_token(token).ok_or(Rejection::RefreshTokenInvalid)?);
         let keys = self.keys.present(now).await?;
         let mut unit = self.store.begin(context).await?;
-        let presented = sessions::present(unit.connection(), context.tenant, &digest).await?;
+        let presented = refresh_tokens::present(unit.connection(), context.tenant, &digest).await?;
         let presented = presented.ok_or(Rejection::RefreshTokenInvalid)?;
         match judge(&presented.facts, now, self.config.refresh_grace_seconds) {
             Verdict::Rotate => {}
@@ -56,13 +57,17 @@ impl Identity {
                 return Err(Rejection::RefreshTokenReused.into());
             }
         }
-        if !sessions::spend(unit.connection(), context.tenant, &digest, now).await? {
+        if self.is_too_weak(unit.connection(), context.tenant, presented.user, presented.standing()).await? {
+            return Err(Rejection::SessionEnded.into());
+        }
+        if !refresh_tokens::spend(unit.connection(), context.tenant, &digest, now).await? {
             return Err(Rejection::RefreshTokenJustSpent.into());
         }
         let family = Family {
             user: presented.user,
             session: presented.session,
             impersonator: presented.impersonator,
+            methods: presented.methods,
             ends_at: presented.facts.session_expires_at,
         };
         sessions::touch(unit.connection(), context.tenant, presented.session, origin, now).await?;

@@ -7,7 +7,7 @@ use secrecy::SecretString;
 use tonic::{Request, Response, Status};
 
 use super::{Api, convert, profile};
-use crate::app::{NewAccount, Place};
+use crate::app::{LogIn, NewAccount, Place};
 
 #[tonic::async_trait]
 impl AuthService for Api {
@@ -37,8 +37,15 @@ impl AuthService for Api {
         let proto::LogInRequest { email, password } = request.into_inner();
         let password = SecretString::from(password);
         let place = Place { origin: caller.origin.as_deref(), user_agent: &user_agent };
-        let pair = self.0.log_in(&context, place, &email, password).await?;
-        Ok(Response::new(proto::LogInResponse { session: Some(convert::session(pair)?) }))
+        let answer = match self.0.log_in(&context, place, &email, password).await? {
+            LogIn::Opened(pair) => {
+                proto::LogInResponse { session: Some(convert::session(pair)?), challenge: None }
+            }
+            LogIn::Pending(pending) => {
+                proto::LogInResponse { session: None, challenge: Some(convert::challenge(pending)?) }
+            }
+        };
+        Ok(Response::new(answer))
     }
 
     async fn refresh(

@@ -12,7 +12,7 @@ use fault::{Code, Fault};
 use ids::{SessionId, UserId};
 use jiff::Timestamp;
 
-use crate::app::TokenPair;
+use crate::app::{Pending, TokenPair};
 use crate::rejection::Rejection;
 use crate::rules::chain::Link;
 use crate::tables::roles::Role;
@@ -170,6 +170,30 @@ impl From<Rejection> for Fault {
                     .with_fact("permission", permission)
             }
             Rejection::LastOwner => Self::rejected("last_owner", "A tenant keeps at least one active owner."),
+            Rejection::ChallengeInvalid => {
+                unauthenticated("challenge_invalid", "This log-in has taken too long; begin again.")
+            }
+            Rejection::SecondFactorInvalid => {
+                unauthenticated("second_factor_invalid", "The code is wrong, or was used before.")
+            }
+            Rejection::SecondFactorPresent => {
+                Self::rejected("second_factor_present", "There is an authenticator app already.")
+            }
+            Rejection::SecondFactorMissing => {
+                Self::rejected("second_factor_missing", "There is no second factor; enrol one first.")
+            }
+            Rejection::SecondFactorRequired => {
+                let message = "This wants the second factor too.";
+                Self::new(Code::Forbidden, "second_factor_required", message)
+            }
+            Rejection::ReauthenticationRequired => {
+                Self::new(Code::Forbidden, "reauthentication_required", "Sign in again first.")
+            }
+            Rejection::NotOnOneself => Self::rejected("not_on_yourself", "Somebody else has to do this."),
+            Rejection::PolicyUnknown => {
+                let message = "It is `nobody`, `staff` or `everybody`.";
+                Self::invalid("/required_of", "unknown_word", message)
+            }
             Rejection::TenantUnknown => Self::not_found("tenant"),
         }
     }
@@ -223,6 +247,15 @@ pub(super) fn session(pair: TokenPair) -> fault::Result<proto::Session> {
         token_type: "Bearer".to_owned(),
         expires_in_seconds: i32::try_from(pair.expires_in_seconds).map_err(Fault::internal)?,
         refresh_token: pair.refresh_token,
+    })
+}
+
+pub(super) fn challenge(pending: Pending) -> fault::Result<proto::LogInChallenge> {
+    Ok(proto::LogInChallenge {
+        challenge_token: pending.token,
+        expires_in_seconds: i32::try_from(pending.life_seconds).map_err(Fault::internal)?,
+        methods: pending.methods.into_iter().map(str::to_owned).collect(),
+        enrolment_required: pending.enrolment,
     })
 }
 

@@ -36,6 +36,7 @@ pub const BUILT_IN: [BuiltIn; 5] = [
             "notify.*",
             "payments.*",
             "roles.*",
+            "security.*",
             "service_accounts.*",
             "token_bundles.*",
             "users.*",

@@ -1,4 +1,4 @@
-//! `sessions` and `refresh_tokens`.
+//! `sessions`.
 
 use eventstore::storage;
 use ids::{SessionId, TenantId, UserId};
@@ -6,8 +6,6 @@ use jiff::Timestamp;
 use jiff_sqlx::ToSqlx as _;
 use sqlx::PgConnection;
 use uuid::Uuid;
-
-use crate::rules::refresh::TokenFacts;
 
 /// A session to be.
 pub struct NewSession<'a> {
@@ -25,6 +23,19 @@ pub struct NewSession<'a> {
     pub expires_at: Timestamp,
     /// Who acts in it, and why, when that is not the user.
     pub impersonation: Option<(UserId, &'a str)>,
+    /// How the user proved who is there.
+    pub methods: &'a [String],
+}
+
+/// What an open session rests on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// How the user proved who is there.
+    pub methods: Vec<String>,
+    /// When last.
+    pub proven_at: Timestamp,
+    /// Whether somebody else acts in it.
+    pub impersonated: bool,
 }
 
 /// Why a session ended.
@@ -128,30 +139,6 @@ impl From<SessionRow> for Session {
     }
 }
 
-/// A refresh token that was presented, and its family.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Presented {
-    /// The family.
-    pub session: SessionId,
-    /// Whose it is.
-    pub user: UserId,
-    /// Who acts in it, when that is not the user.
-    pub impersonator: Option<UserId>,
-    /// What the rule looks at.
-    pub facts: TokenFacts,
-}
-
-#[derive(sqlx::FromRow)]
-struct PresentedRow {
-    session_id: Uuid,
-    user_id: Uuid,
-    expires_at: jiff_sqlx::Timestamp,
-    spent_at: Option<jiff_sqlx::Timestamp>,
-    session_expires_at: jiff_sqlx::Timestamp,
-    session_ended: bool,
-    impersonator: Option<Uuid>,
-}
-
 /// Opens a session.
 ///
 /// # Errors
@@ -159,7 +146,8 @@ struct PresentedRow {
 pub async fn insert(on: &mut PgConnection, tenant: TenantId, session: &NewSession<'_>) -> fault::Result<()> {
     sqlx::query(
         "INSERT INTO sessions (tenant_id, session_id, user_id, origin_address, created_at, expires_at, device, \
-         impersonator, impersonation_reason) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+         impersonator, impersonation_reason, methods, proven_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $5)",
     )
     .bind(tenant.as_uuid())
     .bind(session.id.as_uuid())
@@ -170,6 +158,7 @@ pub async fn insert(on: &mut PgConnection, tenant: TenantId, session: &NewSessio
     .bind(session.device)
     .bind(session.impersonation.map(|(by, _)| by.as_uuid()))
     .bind(session.impersonation.map(|(_, reason)| reason))
+    .bind(session.methods)
     .execute(on)
     .await
     .map_err(storage)?;
@@ -250,6 +239,61 @@ pub async fn is_open(
     .fetch_one(on)
     .await
     .map_err(storage)
+}
+
+/// What a session rests on, when it is the user's and open.
+///
+/// # Errors
+/// Faults of the database.
+pub async fn standing(
+    on: &mut PgConnection,
+    tenant: TenantId,
+    user: UserId,
+    session: SessionId,
+    at: Timestamp,
+) -> fault::Result<Option<Standing>> {
+    let row: Option<(Vec<String>, jiff_sqlx::Timestamp, bool)> = sqlx::query_as(
+        "SELECT methods, coalesce(proven_at, created_at), impersonator IS NOT NULL FROM sessions \
+         WHERE tenant_id = $1 AND user_id = $2 AND session_id = $3 AND ended_at IS NULL AND expires_at > $4",
+    )
+    .bind(tenant.as_uuid())
+    .bind(user.as_uuid())
+    .bind(session.as_uuid())
+    .bind(at.to_sqlx())
+    .fetch_optional(on)
+    .await
+    .map_err(storage)?;
+    let standing = |(methods, proven_at, impersonated): (Vec<String>, jiff_sqlx::Timestamp, bool)| Standing {
+        methods,
+        proven_at: proven_at.to_jiff(),
+        impersonated,
+    };
+    Ok(row.map(standing))
+}
+
+/// Notes that the user has proven again who is there.
+///
+/// # Errors
+/// Faults of the database.
+pub async fn strengthen(
+    on: &mut PgConnection,
+    tenant: TenantId,
+    session: SessionId,
+    methods: &[String],
+    at: Timestamp,
+) -> fault::Result<()> {
+    sqlx::query(
+        "UPDATE sessions SET proven_at = $4, methods = (SELECT array_agg(DISTINCT method ORDER BY method) \
+         FROM unnest(methods || $3) AS method) WHERE tenant_id = $1 AND session_id = $2",
+    )
+    .bind(tenant.as_uuid())
+    .bind(session.as_uuid())
+    .bind(methods)
+    .bind(at.to_sqlx())
+    .execute(on)
+    .await
+    .map_err(storage)?;
+    Ok(())
 }
 
 /// Notes that a session was refreshed, and from where.
@@ -342,90 +386,6 @@ pub async fn remove_all(on: &mut PgConnection, tenant: TenantId, user: UserId) -
         .await
         .map_err(storage)?;
     Ok(())
-}
-
-/// Adds a refresh token to a family.
-///
-/// # Errors
-/// Faults of the database.
-pub async fn insert_token(
-    on: &mut PgConnection,
-    tenant: TenantId,
-    session: SessionId,
-    digest: &[u8; 32],
-    at: Timestamp,
-    expires_at: Timestamp,
-) -> fault::Result<()> {
-    sqlx::query(
-        "INSERT INTO refresh_tokens (tenant_id, token_digest, session_id, issued_at, expires_at) \
-         VALUES ($1, $2, $3, $4, $5)",
-    )
-    .bind(tenant.as_uuid())
-    .bind(digest.as_slice())
-    .bind(session.as_uuid())
-    .bind(at.to_sqlx())
-    .bind(expires_at.to_sqlx())
-    .execute(on)
-    .await
-    .map_err(storage)?;
-    Ok(())
-}
-
-/// The token with this digest, under the lock of its family: calls with tokens of one family go one
-/// after the other, and each sees what the one before has done.
-///
-/// # Errors
-/// Faults of the database.
-pub async fn present(
-    on: &mut PgConnection,
-    tenant: TenantId,
-    digest: &[u8; 32],
-) -> fault::Result<Option<Presented>> {
-    let row: Option<PresentedRow> = sqlx::query_as(
-        "SELECT s.session_id, s.user_id, t.expires_at, t.spent_at, s.expires_at AS session_expires_at, \
-         s.ended_at IS NOT NULL AS session_ended, s.impersonator \
-         FROM refresh_tokens t JOIN sessions s USING (tenant_id, session_id) \
-         WHERE t.tenant_id = $1 AND t.token_digest = $2 FOR NO KEY UPDATE OF s, t",
-    )
-    .bind(tenant.as_uuid())
-    .bind(digest.as_slice())
-    .fetch_optional(on)
-    .await
-    .map_err(storage)?;
-    Ok(row.map(|row| Presented {
-        session: SessionId::from_uuid(row.session_id),
-        user: UserId::from_uuid(row.user_id),
-        impersonator: row.impersonator.map(UserId::from_uuid),
-        facts: TokenFacts {
-            expires_at: row.expires_at.to_jiff(),
-            spent_at: row.spent_at.map(|at| at.to_jiff()),
-            session_expires_at: row.session_expires_at.to_jiff(),
-            session_ended: row.session_ended,
-        },
-    }))
-}
-
-/// Spends a token; `false` when it was spent before.
-///
-/// # Errors
-/// Faults of the database.
-pub async fn spend(
-    on: &mut PgConnection,
-    tenant: TenantId,
-    digest: &[u8; 32],
-    at: Timestamp,
-) -> fault::Result<bool> {
-    let done = sqlx::query(
-        "UPDATE refresh_tokens SET spent_at = $3 \
-         WHERE tenant_id = $1 AND token_digest = $2 AND spent_at IS NULL",
-    )
-    .bind(tenant.as_uuid())
-    .bind(digest.as_slice())
-    .bind(at.to_sqlx())
-    .execute(on)
-    .await
-    .map_err(storage)?;
-    Ok(done.rows_affected() == 1)
 }
 
 /// Ends one open session of the user, or all of them. Ended ones stay as they are.

@@ -95,6 +95,18 @@ pub async fn give_host(on: &mut PgConnection, tenant: TenantId, host: &str) -> f
         .map_err(storage)
 }
 
+/// The name to show of a tenant.
+///
+/// # Errors
+/// Faults of the database.
+pub async fn name(on: &mut PgConnection, tenant: TenantId) -> fault::Result<String> {
+    sqlx::query_scalar("SELECT name FROM tenants WHERE tenant_id = $1")
+        .bind(tenant.as_uuid())
+        .fetch_one(on)
+        .await
+        .map_err(storage)
+}
+
 /// Takes the lock under which roles and owners of a tenant change: whoever decides by looking at
 /// several users (is there another owner?) must not decide beside somebody who does the same.
 ///

@@ -166,6 +166,15 @@ impl World {
         Ok(answered.session.unwrap())
     }
 
+    /// A log-in that is expected to ask for a second factor.
+    pub async fn challenged(&self, email: &str) -> LogInChallenge {
+        let message = LogInRequest { email: email.to_owned(), password: PASSWORD.to_owned() };
+        let request = self.call(&self.nobody(), message);
+        let answered = answer(AuthServiceClient::new(self.channel()).log_in(request).await).unwrap();
+        assert!(answered.session.is_none());
+        answered.challenge.unwrap()
+    }
+
     pub async fn refresh(&self, token: &str) -> fault::Result<Session> {
         self.refresh_at(self.tenant, token).await
     }

@@ -59,6 +59,10 @@ async fn a_connection_of_one_tenant_sees_no_row_of_another_in_any_table() {
         "user_access_levels",
         "user_plans",
         "api_keys",
+        "totp_factors",
+        "recovery_codes",
+        "log_in_challenges",
+        "second_factor_policies",
     ];
     for table in tables {
         let setting = format!("SET LOCAL vbwd.tenant_id = '{}'", world.tenant);
@@ -80,6 +84,10 @@ async fn a_connection_of_one_tenant_sees_no_row_of_another_in_any_table() {
             "user_access_levels",
             "user_plans",
             "api_keys",
+            "totp_factors",
+            "recovery_codes",
+            "log_in_challenges",
+            "second_factor_policies",
         ];
         assert!(
             foreign > 0 || both.contains(&table.as_str()),

@@ -15,4 +15,5 @@ mod mailbox;
 mod people;
 mod permissions;
 mod recovery;
+mod second_factor;
 mod sessions;
