@@ -19,6 +19,9 @@ pub struct MailFailed {
     /// Whom, if the recipient has an account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<UserId>,
+    /// `bounced`, `refused` or `given_up`; empty in facts from before it was told.
+    #[serde(default)]
+    pub reason: String,
 }
 
 /// Stream kind of facts about a webhook endpoint; the stream is the endpoint.
@@ -79,7 +82,12 @@ pub(crate) mod samples {
         };
         vec![
             NotifyEvent::NotificationCreated(notification),
-            NotifyEvent::MailFailed(MailFailed { mail, template: "invoice.paid".to_owned(), user }),
+            NotifyEvent::MailFailed(MailFailed {
+                mail,
+                template: "invoice.paid".to_owned(),
+                user,
+                reason: "bounced".to_owned(),
+            }),
             NotifyEvent::EndpointDisabled(EndpointDisabled {
                 endpoint: WebhookId::from_uuid(id(3)),
                 url: "https://hooks.shop.example/vbwd".to_owned(),

@@ -4,6 +4,7 @@ mod convert;
 mod mails;
 mod notifications;
 mod preferences;
+mod suppressions;
 mod templates;
 mod webhooks;
 
@@ -12,6 +13,7 @@ use std::sync::Arc;
 use contracts::vbwd::notify::v1::mail_service_server::MailServiceServer;
 use contracts::vbwd::notify::v1::notification_service_server::NotificationServiceServer;
 use contracts::vbwd::notify::v1::preference_service_server::PreferenceServiceServer;
+use contracts::vbwd::notify::v1::suppression_service_server::SuppressionServiceServer;
 use contracts::vbwd::notify::v1::template_service_server::TemplateServiceServer;
 use contracts::vbwd::notify::v1::webhook_service_server::WebhookServiceServer;
 use eventstore::{CommandContext, EventStore};
@@ -49,6 +51,7 @@ pub(crate) fn routes(rpcs: Rpcs) -> Routes {
     Routes::new(MailServiceServer::new(rpcs.clone()))
         .add_service(WebhookServiceServer::new(rpcs.clone()))
         .add_service(TemplateServiceServer::new(rpcs.clone()))
+        .add_service(SuppressionServiceServer::new(rpcs.clone()))
         .add_service(PreferenceServiceServer::new(rpcs.clone()))
         .add_service(NotificationServiceServer::new(rpcs))
 }

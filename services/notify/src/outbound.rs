@@ -25,6 +25,7 @@ pub fn publish(stored: &StoredEvent) -> fault::Result<Vec<Outbound>> {
                 template: event.template,
                 user_id: event.user.map(|user| user.to_string()).unwrap_or_default(),
                 at,
+                reason: event.reason,
             };
             Outbound::of(stored, NAME, "mail", name, ("vbwd.notify.v1.MailFailed", &message))
         }

@@ -2,7 +2,7 @@
 
 use contracts::vbwd::notify::v1 as proto;
 use contracts::vbwd::notify::v1::template_service_server::TemplateService;
-use eventstore::storage;
+use eventstore::{body_hash, storage};
 use fault::Fault;
 use ids::MailId;
 use tonic::{Request, Response, Status};
@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::Rpcs;
 use super::convert::{page, stored};
 use crate::catalogue::{self, KINDS, Kind, LANGUAGES, Words};
-use crate::mail::{MailAttempt, MailFilter, MailRow, NewMail, locale_tag};
+use crate::mail::{MailAttempt, MailFilter, MailRow, NewMail, locale_tag, log, send_again};
 use crate::render::{self, Facts, Flaw};
 use crate::wording::{self, Settings};
 
@@ -165,6 +165,27 @@ impl TemplateService for Rpcs {
         let next_cursor = page.cut(&mut found, |last| last.mail_id);
         let mails = found.into_iter().map(mail).collect();
         Ok(Response::new(proto::ListMailsResponse { mails, next_cursor }))
+    }
+
+    async fn resend_mail(
+        &self,
+        request: Request<proto::ResendMailRequest>,
+    ) -> Answer<proto::ResendMailResponse> {
+        let (_, context) = self.context(&request)?;
+        let message = request.into_inner();
+        let id: MailId = message.mail_id.parse().map_err(|_| Fault::not_found("mail"))?;
+        let hash = body_hash("ResendMail", &message);
+        let mut unit = self.store.begin(&context).await?;
+        if let Some(answer) = unit.claim(&hash).await? {
+            return Ok(Response::new(answer));
+        }
+        send_again(unit.connection(), context.tenant, id, self.clock.wall()).await?;
+        let (found, _) = log::get(unit.connection(), context.tenant, id).await?;
+        let answer = proto::ResendMailResponse { mail: Some(mail(found)) };
+        unit.remember(&hash, &answer).await?;
+        unit.commit().await?;
+        self.queue.ring();
+        Ok(Response::new(answer))
     }
 
     async fn get_mail(&self, request: Request<proto::GetMailRequest>) -> Answer<proto::GetMailResponse> {

@@ -9,6 +9,7 @@ use lettre::message::Mailbox;
 use super::address;
 use super::envelope::{self, Envelope};
 use super::queue::{Claimed, Queue};
+use super::suppression;
 use crate::catalogue::{self, Kind};
 use crate::render::{self, Facts, Letter};
 use crate::wishes::{self, Whose};
@@ -29,8 +30,8 @@ pub(super) enum Prepared {
         subject: String,
         message: Box<Message>,
     },
-    /// Its recipient does not want it.
-    Unwanted,
+    /// It is not to be sent, and why.
+    Withheld(String),
 }
 
 /// Makes the message of a claimed mail.
@@ -42,12 +43,16 @@ pub(super) async fn prepare(queue: &Queue, house: &House, claimed: &Claimed) -> 
     let whose = Whose::of(claimed.user, &claimed.recipient);
     let mut reading = queue.store().read(claimed.tenant).await?;
     let wanted = wishes::wants_mail(&mut reading, claimed.tenant, &whose, kind.category).await?;
+    let suppressed = suppression::find(&mut reading, claimed.tenant, &claimed.recipient).await?;
     let settings = wording::settings(&mut reading, claimed.tenant).await?;
     let asked = (claimed.locale.as_str(), settings.default_locale.as_str());
     let found = wording::words(&mut reading, claimed.tenant, kind, asked).await?;
     reading.rollback().await.map_err(storage)?;
     if !wanted {
-        return Ok(Prepared::Unwanted);
+        return Ok(Prepared::Withheld("the recipient has unsubscribed".to_owned()));
+    }
+    if let Some(row) = suppressed {
+        return Ok(Prepared::Withheld(format!("the address is suppressed ({}): {}", row.reason, row.detail)));
     }
     let way_out = way_out(queue, house, claimed, kind, (&settings, &whose))?;
     let letter = letter(claimed, kind, house, (&settings, found), way_out.as_deref())?;

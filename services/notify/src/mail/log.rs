@@ -3,6 +3,7 @@
 use eventstore::storage;
 use fault::Fault;
 use ids::{MailId, TenantId};
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::Queue;
@@ -77,20 +78,30 @@ impl Queue {
         id: MailId,
     ) -> fault::Result<(MailRow, Vec<MailAttempt>)> {
         let mut reading = self.store().read(tenant).await?;
-        let query = sqlx::AssertSqlSafe(format!("{COLUMNS} AND mail_id = $2"));
-        let row = sqlx::query_as(query).bind(tenant.as_uuid()).bind(id.as_uuid());
-        let row = row.fetch_optional(&mut *reading).await.map_err(storage)?;
-        let row = row.ok_or_else(|| Fault::not_found("mail"))?;
-        let attempts = sqlx::query_as(
-            "SELECT attempt, at, outcome, reply FROM mail_attempts WHERE tenant_id = $1 AND mail_id = $2 \
-             ORDER BY attempt",
-        )
-        .bind(tenant.as_uuid())
-        .bind(id.as_uuid())
-        .fetch_all(&mut *reading)
-        .await
-        .map_err(storage)?;
+        let found = get(&mut reading, tenant, id).await?;
         reading.rollback().await.map_err(storage)?;
-        Ok((row, attempts))
+        Ok(found)
     }
+}
+
+/// One mail and its attempts, as a transaction sees them.
+pub(crate) async fn get(
+    on: &mut PgConnection,
+    tenant: TenantId,
+    id: MailId,
+) -> fault::Result<(MailRow, Vec<MailAttempt>)> {
+    let query = sqlx::AssertSqlSafe(format!("{COLUMNS} AND mail_id = $2"));
+    let row = sqlx::query_as(query).bind(tenant.as_uuid()).bind(id.as_uuid());
+    let row = row.fetch_optional(&mut *on).await.map_err(storage)?;
+    let row = row.ok_or_else(|| Fault::not_found("mail"))?;
+    let attempts = sqlx::query_as(
+        "SELECT attempt, at, outcome, reply FROM mail_attempts WHERE tenant_id = $1 AND mail_id = $2 \
+         ORDER BY attempt",
+    )
+    .bind(tenant.as_uuid())
+    .bind(id.as_uuid())
+    .fetch_all(on)
+    .await
+    .map_err(storage)?;
+    Ok((row, attempts))
 }

@@ -1,31 +1,27 @@
-//! The queue of mails.
+//! The queue of mails: how they get in, and how they are taken out.
 //!
 //! Enqueueing is one insert whose unique key (tenant, operation) makes repeated and concurrent
 //! calls the same mail. Claiming locks rows with SKIP LOCKED and moves `due_at` to the end of the
-//! lease, in one statement; so two replicas never take the same attempt. The number of the attempt
-//! is the fence: an attempt that outlived its lease can no longer end the mail.
+//! lease, in one statement; so two replicas never take the same attempt.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use eventstore::{CommandContext, EventStore, UnitOfWork, body_hash, storage};
-use fault::{Code, Fault};
+use eventstore::{CommandContext, EventStore, storage};
+use fault::Fault;
 use ids::{MailId, OperationId, TenantId, UserId};
 use jiff::{SignedDuration, Timestamp};
 use jiff_sqlx::ToSqlx as _;
 use kernel::Clock;
-use prost::Message as _;
-use runtime::Drain;
 use sqlx::PgConnection;
 use tokio::sync::Notify;
 use uuid::Uuid;
 
-use super::address;
-use super::smtp::Outcome;
+use super::once::{earlier, fingerprint};
+use super::{address, locale_tag};
 use crate::catalogue;
 use crate::config::MailConfig;
-use crate::events::{MAIL, MailFailed, NotifyEvent};
 use crate::metrics;
 use crate::pauses::Pauses;
 use crate::secrets::Secrets;
@@ -35,11 +31,7 @@ const CLAIM: &str = "WITH due AS ( \
        ORDER BY urgency, due_at LIMIT $2 FOR UPDATE SKIP LOCKED) \
      UPDATE mails m SET attempts = attempts + 1, due_at = $3 FROM due WHERE m.mail_id = due.mail_id \
      RETURNING m.mail_id, m.tenant_id, m.template, m.locale, m.recipient, m.user_id, m.variables, \
-       m.attempts, m.created_at";
-const SWEEP: &str = "DELETE FROM mails WHERE mail_id IN \
-     (SELECT mail_id FROM mails WHERE ended_at < $1 ORDER BY ended_at LIMIT 1000)";
-const SWEEP_EVERY: Duration = Duration::from_secs(60 * 60);
-
+       m.attempts, m.attempts_before, m.created_at";
 /// A mail to be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct NewMail {
@@ -63,6 +55,8 @@ pub(crate) struct Claimed {
     pub variables: BTreeMap<String, String>,
     /// Which attempt this is; also the fence.
     pub attempt: i32,
+    /// How many of them were made before somebody had it sent again.
+    pub attempts_before: i32,
     pub created_at: Timestamp,
 }
 
@@ -76,6 +70,7 @@ struct Row {
     user_id: Option<Uuid>,
     variables: Option<Vec<u8>>,
     attempts: i32,
+    attempts_before: i32,
     created_at: jiff_sqlx::Timestamp,
 }
 
@@ -118,6 +113,21 @@ impl Queue {
         &self.0.store
     }
 
+    /// How mails are sent.
+    pub(super) fn config(&self) -> &MailConfig {
+        &self.0.config
+    }
+
+    /// How long to wait after so many attempts.
+    pub(super) fn pause_after(&self, attempts: u32) -> Duration {
+        self.0.pauses.after(attempts, rand::random())
+    }
+
+    /// Says that there is something in the queue.
+    pub(crate) fn ring(&self) {
+        self.0.arrived.notify_one();
+    }
+
     /// The keys of this service.
     pub(crate) fn secrets(&self) -> &Secrets {
         &self.0.secrets
@@ -133,7 +143,7 @@ impl Queue {
         let mut unit = self.0.store.begin(context).await?;
         let id = self.put(unit.connection(), context.tenant, context.operation_id, mail).await?;
         unit.commit().await?;
-        self.0.arrived.notify_one();
+        self.ring();
         Ok(id)
     }
 
@@ -194,85 +204,6 @@ impl Queue {
         rows.into_iter().map(|row| self.claimed(row)).collect()
     }
 
-    /// Notes how an attempt ended, and decides what follows. Answers whether the mail was still
-    /// held by this attempt.
-    pub(crate) async fn end(
-        &self,
-        claimed: &Claimed,
-        subject: &str,
-        outcome: &Outcome,
-    ) -> fault::Result<bool> {
-        let now = self.now();
-        let mut worker = self.0.store.begin_worker(Some(claimed.tenant)).await?;
-        note(worker.connection(), claimed, outcome, now).await?;
-        let last = claimed.attempt >= i32::from(self.0.config.attempts_max);
-        let (status, due_at) = match outcome {
-            Outcome::Accepted(_) => ("sent", now),
-            Outcome::Refused(_) => ("dead", now),
-            Outcome::Deferred(_) | Outcome::Unknown(_) if last => ("dead", now),
-            Outcome::Deferred(_) | Outcome::Unknown(_) => ("queued", self.again_at(claimed, now)?),
-        };
-        let held = settle(worker.connection(), claimed, (status, due_at), subject, outcome, now).await?;
-        if held && status == "dead" {
-            self.mourn(&mut worker, claimed, now).await?;
-        }
-        worker.commit().await?;
-        observe(claimed, status, now);
-        Ok(held)
-    }
-
-    /// Ends a mail that its recipient does not want.
-    pub(crate) async fn suppress(&self, claimed: &Claimed) -> fault::Result<bool> {
-        let now = self.now();
-        let mut worker = self.0.store.begin_worker(Some(claimed.tenant)).await?;
-        let unwanted = Outcome::Refused("the recipient has unsubscribed".to_owned());
-        let held = settle(worker.connection(), claimed, ("suppressed", now), "", &unwanted, now).await?;
-        worker.commit().await?;
-        Ok(held)
-    }
-
-    /// Forgets ended mails, once an hour.
-    pub(crate) async fn sweep(self, drain: Drain) -> fault::Result<()> {
-        loop {
-            let kept = SignedDuration::from_hours(24 * i64::from(self.0.config.kept_days));
-            let before = self.now().saturating_sub(kept).map_err(Fault::internal)?;
-            while self.sweep_some(before).await? > 0 && !drain.is_cancelled() {}
-            if drain.run_until_cancelled(tokio::time::sleep(SWEEP_EVERY)).await.is_none() {
-                return Ok(());
-            }
-        }
-    }
-
-    async fn sweep_some(&self, before: Timestamp) -> fault::Result<u64> {
-        let mut worker = self.0.store.begin_worker(None).await?;
-        let gone = sqlx::query(SWEEP).bind(before.to_sqlx()).execute(worker.connection()).await;
-        let gone = gone.map_err(storage)?.rows_affected();
-        worker.commit().await?;
-        Ok(gone)
-    }
-
-    fn again_at(&self, claimed: &Claimed, now: Timestamp) -> fault::Result<Timestamp> {
-        let pause = self.0.pauses.after(claimed.attempt.unsigned_abs(), rand::random());
-        now.saturating_add(signed(pause)).map_err(Fault::internal)
-    }
-
-    /// A mail that was given up is news for others.
-    async fn mourn(&self, worker: &mut UnitOfWork, claimed: &Claimed, now: Timestamp) -> fault::Result<()> {
-        let operation_id = OperationId::derived(&["mail.failed", &claimed.mail.to_string()]);
-        worker.set_context(CommandContext {
-            tenant: claimed.tenant,
-            actor: "service:notify".to_owned(),
-            operation_id,
-            correlation_id: operation_id.as_uuid(),
-            causation_id: None,
-            traceparent: None,
-            at: now,
-        });
-        let (mail, template) = (claimed.mail, claimed.template.clone());
-        let event = NotifyEvent::MailFailed(MailFailed { mail, template, user: claimed.user });
-        worker.append_fact(MAIL, mail.as_uuid(), event).await.map(drop)
-    }
-
     fn seal(&self, id: MailId, variables: &BTreeMap<String, String>) -> fault::Result<Vec<u8>> {
         let plain = serde_json::to_vec(variables).map_err(Fault::internal)?;
         self.0.secrets.seal(&seal_context(id), &plain)
@@ -291,117 +222,9 @@ impl Queue {
             user: row.user_id.map(UserId::from_uuid),
             variables: serde_json::from_slice(&plain).map_err(Fault::internal)?,
             attempt: row.attempts,
+            attempts_before: row.attempts_before,
             created_at: row.created_at.to_jiff(),
         })
-    }
-}
-
-/// The mail that an earlier call with the same operation made.
-async fn earlier(
-    on: &mut PgConnection,
-    tenant: TenantId,
-    operation: OperationId,
-    hash: &[u8; 32],
-) -> fault::Result<MailId> {
-    let (id, stored): (Uuid, Vec<u8>) =
-        sqlx::query_as("SELECT mail_id, body_hash FROM mails WHERE tenant_id = $1 AND operation_id = $2")
-            .bind(tenant.as_uuid())
-            .bind(operation.as_uuid())
-            .fetch_one(on)
-            .await
-            .map_err(storage)?;
-    if stored == hash {
-        return Ok(MailId::from_uuid(id));
-    }
-    let message = "This operation id was used before with another mail.";
-    Err(Fault::new(Code::OperationReused, "operation_id_reused", message))
-}
-
-async fn note(
-    on: &mut PgConnection,
-    claimed: &Claimed,
-    outcome: &Outcome,
-    now: Timestamp,
-) -> fault::Result<()> {
-    sqlx::query(
-        "INSERT INTO mail_attempts (tenant_id, mail_id, attempt, at, outcome, reply) \
-         VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",
-    )
-    .bind(claimed.tenant.as_uuid())
-    .bind(claimed.mail.as_uuid())
-    .bind(claimed.attempt)
-    .bind(now.to_sqlx())
-    .bind(outcome.name())
-    .bind(outcome.reply())
-    .execute(on)
-    .await
-    .map_err(storage)?;
-    Ok(())
-}
-
-async fn settle(
-    on: &mut PgConnection,
-    claimed: &Claimed,
-    (status, due_at): (&str, Timestamp),
-    subject: &str,
-    outcome: &Outcome,
-    now: Timestamp,
-) -> fault::Result<bool> {
-    let error = if status == "sent" { "" } else { outcome.reply() };
-    let done = sqlx::query(
-        "UPDATE mails SET status = $3, due_at = $4, subject = $5, last_error = $6, \
-         ended_at = CASE WHEN $3 = 'queued' THEN NULL ELSE $7 END, \
-         variables = CASE WHEN $3 = 'queued' THEN variables END \
-         WHERE mail_id = $1 AND attempts = $2 AND status = 'queued'",
-    )
-    .bind(claimed.mail.as_uuid())
-    .bind(claimed.attempt)
-    .bind(status)
-    .bind(due_at.to_sqlx())
-    .bind(subject)
-    .bind(error)
-    .bind(now.to_sqlx())
-    .execute(on)
-    .await
-    .map_err(storage)?;
-    Ok(done.rows_affected() == 1)
-}
-
-fn observe(claimed: &Claimed, status: &str, now: Timestamp) {
-    match status {
-        "sent" => metrics::mail_waited(now.duration_since(claimed.created_at).as_secs_f64()),
-        "dead" => metrics::mail_dead(),
-        _ => {}
-    }
-}
-
-/// What makes two calls the same call.
-fn fingerprint(mail: &NewMail) -> [u8; 32] {
-    let request = contracts::vbwd::notify::v1::EnqueueMailRequest {
-        template: mail.template.clone(),
-        locale: mail.locale.clone(),
-        recipient: mail.recipient.clone(),
-        user_id: mail.user.map(|user| user.to_string()).unwrap_or_default(),
-        variables: std::collections::HashMap::new(),
-    };
-    let mut whole = request.encode_to_vec();
-    for (name, value) in &mail.variables {
-        // Lengths first, so that what ends one value cannot begin the next.
-        whole.extend(format!("{}:{name}{}:{value}", name.len(), value.len()).bytes());
-    }
-    body_hash("EnqueueMail", &prost_types::Any { type_url: String::new(), value: whole })
-}
-
-/// A language tag, as far as the queue must know it.
-pub(crate) fn locale_tag(text: &str) -> fault::Result<String> {
-    let fits = text.len() <= 35
-        && text
-            .split('-')
-            .all(|part| part.len() <= 8 && part.bytes().all(|byte| byte.is_ascii_alphanumeric()));
-    if fits {
-        Ok(text.to_owned())
-    } else {
-        Err(Fault::invalid("/locale", "malformed", "This is no language tag."))
     }
 }
 
@@ -409,6 +232,6 @@ fn seal_context(id: MailId) -> String {
     format!("mail:{id}")
 }
 
-fn signed(duration: Duration) -> SignedDuration {
+pub(super) fn signed(duration: Duration) -> SignedDuration {
     SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX)
 }

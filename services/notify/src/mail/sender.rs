@@ -73,7 +73,7 @@ impl Mailer {
     async fn send(&self, smtp: &Smtp, claimed: Claimed) {
         let (subject, outcome) = match letter::prepare(&self.queue, &self.house, &claimed).await {
             Ok(Prepared::Send { subject, message }) => (subject, smtp.send(*message).await),
-            Ok(Prepared::Unwanted) => return kept(&claimed, self.queue.suppress(&claimed).await),
+            Ok(Prepared::Withheld(why)) => return kept(&claimed, self.queue.suppress(&claimed, &why).await),
             Err(fault) if fault.is_transient() => (String::new(), Outcome::Deferred(fault.to_string())),
             // Words or addresses that cannot become a message will not do so later either.
             Err(fault) => (String::new(), Outcome::Refused(fault.to_string())),

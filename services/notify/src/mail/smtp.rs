@@ -23,6 +23,8 @@ pub(crate) enum Outcome {
     Accepted(String),
     /// Not now.
     Deferred(String),
+    /// Never, because nobody of that name is there.
+    Bounced(String),
     /// Never.
     Refused(String),
     /// Nobody knows: the conversation broke off.
@@ -35,16 +37,20 @@ impl Outcome {
         match self {
             Self::Accepted(_) => "accepted",
             Self::Deferred(_) => "deferred",
-            Self::Refused(_) => "refused",
+            Self::Bounced(_) | Self::Refused(_) => "refused",
             Self::Unknown(_) => "unknown",
         }
     }
 
     /// What the server said.
     pub(crate) fn reply(&self) -> &str {
-        let (Self::Accepted(reply) | Self::Deferred(reply) | Self::Refused(reply) | Self::Unknown(reply)) =
-            self;
-        reply
+        match self {
+            Self::Accepted(reply)
+            | Self::Deferred(reply)
+            | Self::Bounced(reply)
+            | Self::Refused(reply)
+            | Self::Unknown(reply) => reply,
+        }
     }
 }
 
@@ -92,11 +98,29 @@ fn outcome(error: &lettre::transport::smtp::Error) -> Outcome {
     let code = error.status().map(u16::from);
     if code.is_some_and(|code| ABOUT_US.contains(&code)) || error.is_transient() {
         Outcome::Deferred(reply)
+    } else if error.is_permanent() && names_nobody(code, &reply) {
+        Outcome::Bounced(reply)
     } else if error.is_permanent() {
         Outcome::Refused(reply)
     } else {
         Outcome::Unknown(reply)
     }
+}
+
+/// Whether a refusal says that the mailbox does not exist (RFC 3463 and 7505: bad address, moved, null
+/// MX, disabled), rather than that the server dislikes us or the mail. Servers without such codes say
+/// 550, 551 or 553 (RFC 5321) to a recipient.
+fn names_nobody(code: Option<u16>, reply: &str) -> bool {
+    const NOBODY: [&str; 7] = ["5.1.0", "5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.1"];
+    let enhanced = reply.split([' ', '-', '(', ')', ':', ',']).find(|word| is_enhanced(word));
+    enhanced.map_or(matches!(code, Some(550 | 551 | 553)), |found| NOBODY.contains(&found))
+}
+
+fn is_enhanced(word: &str) -> bool {
+    let parts: Vec<_> = word.split('.').collect();
+    let is_number =
+        |part: &&str| (1..=3).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit());
+    parts.len() == 3 && parts[0] == "5" && parts.iter().all(is_number)
 }
 
 fn with_causes(error: &dyn std::error::Error) -> String {
@@ -136,6 +160,22 @@ mod tests {
     fn build(url: &str, environment: Environment) -> Result<bool, String> {
         let smtp = Smtp::new(&Secret::from(url), Duration::from_secs(1), environment);
         smtp.map(|smtp| smtp.is_some()).map_err(|fault| fault.violations()[0].code.clone())
+    }
+
+    #[test]
+    fn only_a_missing_mailbox_names_nobody() {
+        for (code, reply, expected) in [
+            (550, "permanent error (550): 5.1.1 <x@y.example>: no such user", true),
+            (550, "permanent error (550): 5.2.1 mailbox disabled", true),
+            (556, "permanent error (556): 5.1.10 null MX", true),
+            (550, "permanent error (550): No such user here", true),
+            (550, "permanent error (550): 5.7.1 our policy dislikes you", false),
+            (552, "permanent error (552): 5.3.4 too large", false),
+            (554, "permanent error (554): transaction failed", false),
+            (550, "permanent error (550): 5.7.26 see https://1.2.3.4/help about 5.1.1", false),
+        ] {
+            assert_eq!(names_nobody(Some(code), reply), expected, "{reply}");
+        }
     }
 
     #[tokio::test]

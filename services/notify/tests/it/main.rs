@@ -2,6 +2,7 @@
 //! What lies on the internet (the mail server) is a double that speaks the real protocol.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod bounces;
 mod hooks;
 mod mails;
 mod people;

@@ -1,5 +1,5 @@
 //! A mail server that speaks SMTP and does what the recipient's name says:
-//! `later` is put off twice at RCPT, `never` is refused, `lost` is taken and then the connection
+//! `later` is put off twice at RCPT, `never` and `disliked` are refused, `lost` is taken and then the connection
 //! is cut before the answer, once. Everybody else is accepted.
 
 use std::collections::HashMap;
@@ -91,7 +91,8 @@ impl Sink {
         *tries += 1;
         match recipient.split('@').next().unwrap_or_default() {
             "later" if *tries <= 2 => "451 4.7.1 greylisted",
-            "never" => "550 5.1.1 no such user",
+            "never" | "Never" => "550 5.1.1 no such user",
+            "disliked" => "550 5.7.1 our policy dislikes you",
             "always-later" => "452 4.2.2 mailbox full",
             _ => "250 ok",
         }

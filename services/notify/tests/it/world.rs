@@ -185,4 +185,10 @@ impl World {
     pub async fn count(&self, statement: &'static str) -> i64 {
         sqlx::query_scalar(statement).fetch_one(&self.superuser).await.unwrap()
     }
+
+    /// The same with a text at the end.
+    pub async fn count_where(&self, statement: &str, text: &str) -> i64 {
+        let query = sqlx::AssertSqlSafe(format!("{statement} $1"));
+        sqlx::query_scalar(query).bind(text).fetch_one(&self.superuser).await.unwrap()
+    }
 }
