@@ -14,4 +14,5 @@ mod ledger_load;
 mod ledger_ownership;
 mod ledger_proof;
 mod outages;
+mod telling;
 mod webhooks;

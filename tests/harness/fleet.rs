@@ -62,8 +62,14 @@ impl Fleet {
 
     /// Every service in a process of its own, talking over TCP.
     pub async fn of_processes() -> Self {
+        Self::of_processes_with(|_| {}).await
+    }
+
+    /// The same with a configuration of its own, as far as [`super::processes::variables`] passes it on.
+    pub async fn of_processes_with(change: impl FnOnce(&mut Config)) -> Self {
         let (nats, database) = servers().await;
         let mut config = config(&database, &nats);
+        change(&mut config);
         for endpoint in [
             &mut config.services.identity,
             &mut config.services.wallet,

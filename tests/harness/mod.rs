@@ -8,6 +8,7 @@ pub mod books;
 pub mod customer;
 pub mod events;
 pub mod fleet;
+pub mod outside;
 pub mod processes;
 
 use std::time::Duration;
@@ -15,6 +16,7 @@ use std::time::Duration;
 pub use customer::Customer;
 pub use events::Ear;
 pub use fleet::Fleet;
+pub use outside::Outside;
 
 /// Asks again until `probe` answers something, at most `limit`.
 pub async fn eventually<T, F>(what: &str, limit: Duration, mut probe: impl FnMut() -> F) -> T

@@ -102,6 +102,20 @@ pub fn variables(config: &Config) -> BTreeMap<String, String> {
             "VBWD_PAYMENTS_PROVIDERS_SANDBOX_BASE_URL".to_owned(),
             config.payments.providers.sandbox.base_url.clone(),
         ),
+        ("VBWD_NOTIFY_MAIL_SMTP_URL".to_owned(), secret(&config.notify.mail.smtp_url)),
+        ("VBWD_NOTIFY_MAIL_FROM_ADDRESS".to_owned(), config.notify.mail.from_address.clone()),
+        ("VBWD_NOTIFY_MAIL_LEASE_SECONDS".to_owned(), config.notify.mail.lease_seconds.to_string()),
+        ("VBWD_NOTIFY_MAIL_TIMEOUT_SECONDS".to_owned(), config.notify.mail.timeout_seconds.to_string()),
+        ("VBWD_NOTIFY_WEBHOOKS_LEASE_SECONDS".to_owned(), config.notify.webhooks.lease_seconds.to_string()),
+        (
+            "VBWD_NOTIFY_WEBHOOKS_TIMEOUT_SECONDS".to_owned(),
+            config.notify.webhooks.timeout_seconds.to_string(),
+        ),
+        ("VBWD_NOTIFY_WEBHOOKS_ALLOW_HTTP".to_owned(), config.notify.webhooks.allow_http.to_string()),
+        (
+            "VBWD_NOTIFY_WEBHOOKS_ALLOWED_NETWORKS".to_owned(),
+            config.notify.webhooks.allowed_networks.join(","),
+        ),
         ("VBWD_TELEMETRY_LOG_FILTER".to_owned(), "error".to_owned()),
         ("RUST_BACKTRACE".to_owned(), "1".to_owned()),
     ]);

@@ -8,10 +8,12 @@
 #![allow(clippy::expect_used, clippy::missing_panics_doc, reason = "a test without its server must fail")]
 
 mod database;
+mod doubles;
 
 use std::sync::OnceLock;
 
 pub use database::{TestDatabase, database, databases, databases_on};
+pub use doubles::{Received, Receiver, Sink, Taken};
 pub use servers::{Nats, Postgres};
 
 /// Address of the PostgreSQL server of this test run, with a superuser's log-in.

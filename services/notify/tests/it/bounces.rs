@@ -96,20 +96,29 @@ async fn the_list_is_paged_and_one_tenant_does_not_see_anothers() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_mail_that_was_given_up_is_sent_again_once() {
-    let world = world_with(|config| config.mail.attempts_max = 1).await;
+    let world = world_with(|config| config.mail.attempts_max = 2).await;
     let id = world.enqueue(OperationId::new(), verification("later@home.example")).await.unwrap();
     world.wait_for_mail(&id, "dead").await;
     let answers = join_all((0..10).map(|_| world.resend_mail(&id))).await;
     let refused = answers.iter().filter_map(|answer| answer.as_ref().err());
     assert!(refused.clone().all(|fault| fault.reason() == "mail_not_dead"));
     assert_eq!(refused.count(), 9, "one of them did it");
-    world.wait_for_mail(&id, "dead").await;
-    assert_eq!(world.attempts(&id).await, ["deferred", "deferred"], "put off for the second time");
-    world.resend_mail(&id).await.unwrap();
     world.wait_for_mail(&id, "sent").await;
+    assert_eq!(world.attempts(&id).await, ["deferred", "deferred", "accepted"]);
     let [taken] = &world.sink.taken_by("later@home.example")[..] else { panic!("not once") };
     assert!(taken.data.contains("secret-token"), "it says what it was to say");
     assert_eq!(world.resend_mail(&id).await.unwrap_err().reason(), "mail_not_dead");
+}
+
+#[tokio::test]
+async fn a_mail_that_is_sent_again_has_all_its_attempts() {
+    let world = world_with(|config| config.mail.attempts_max = 2).await;
+    let id = world.enqueue(OperationId::new(), verification("always-later@home.example")).await.unwrap();
+    for attempts in [2, 4] {
+        world.wait_for_mail(&id, "dead").await;
+        assert_eq!(world.attempts(&id).await.len(), attempts);
+        world.resend_mail(&id).await.unwrap();
+    }
 }
 
 #[tokio::test]

@@ -7,8 +7,6 @@ mod hooks;
 mod mails;
 mod people;
 mod permissions;
-mod receiver;
-mod sink;
 mod telling;
 mod templates;
 mod webhooks;

@@ -7,8 +7,8 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use ids::OperationId;
 use standardwebhooks::Webhook;
 
-use crate::receiver::{Received, Receiver};
 use crate::world::{World, eventually, world, world_with};
+use testkit::{Received, Receiver};
 
 fn verify(secret: &str, received: &Received) -> Result<(), String> {
     let mut headers = HeaderMap::new();

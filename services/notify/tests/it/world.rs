@@ -19,7 +19,7 @@ use sqlx::PgPool;
 use testkit::{Nats, TestDatabase};
 
 use crate::people::People;
-use crate::sink::Sink;
+use testkit::Sink;
 
 const SECRET: &str = "a-fleet-secret-for-tests-that-is-long-enough-0123456789";
 

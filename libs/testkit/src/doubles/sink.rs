@@ -10,8 +10,20 @@ use std::sync::{Arc, Mutex, MutexGuard};
 /// A mail for whose arrival the server took responsibility, or could have.
 #[derive(Debug, Clone)]
 pub struct Taken {
+    /// Whom it is for.
     pub recipient: String,
+    /// Headers and body, soft line breaks undone.
     pub data: String,
+}
+
+impl Taken {
+    /// A header on one line, if it is there.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<String> {
+        let head = self.data.split("\n\n").next()?.replace("\n ", " ");
+        let found = head.lines().filter_map(|line| line.split_once(": ")).find(|(key, _)| *key == name);
+        found.map(|(_, value)| value.to_owned())
+    }
 }
 
 #[derive(Default)]
@@ -20,13 +32,17 @@ struct State {
     tries: HashMap<String, u32>,
 }
 
+/// The mail server.
 #[derive(Clone)]
 pub struct Sink {
     state: Arc<Mutex<State>>,
+    /// Where it listens, as a setting names it.
     pub url: String,
 }
 
 impl Sink {
+    /// Starts one on a free port of this machine.
+    #[must_use]
     pub fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("smtp://{}", listener.local_addr().unwrap());
@@ -41,10 +57,14 @@ impl Sink {
         sink
     }
 
+    /// What came for a recipient, in order.
+    #[must_use]
     pub fn taken_by(&self, recipient: &str) -> Vec<Taken> {
         self.state().taken.iter().filter(|taken| taken.recipient == recipient).cloned().collect()
     }
 
+    /// How often a recipient was named to the server.
+    #[must_use]
     pub fn tries_of(&self, recipient: &str) -> u32 {
         self.state().tries.get(recipient).copied().unwrap_or_default()
     }

@@ -8,32 +8,44 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+/// A request as it came.
 #[derive(Debug, Clone)]
 pub struct Received {
+    /// Path and query.
     pub path: String,
+    /// By name in lower case.
     pub headers: HashMap<String, String>,
+    /// The body.
     pub body: String,
+    /// When it was complete.
     pub at: Instant,
 }
 
 impl Received {
     /// The event's place, as the body says it.
+    #[must_use]
     pub fn sequence(&self) -> i64 {
         self.json()["sequence"].as_i64().unwrap()
     }
 
+    /// The body as JSON.
+    #[must_use]
     pub fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.body).unwrap()
     }
 }
 
+/// The endpoint.
 #[derive(Clone)]
 pub struct Receiver {
+    /// `http://127.0.0.1:…`.
     pub base: String,
     received: Arc<Mutex<Vec<Received>>>,
 }
 
 impl Receiver {
+    /// Starts one on a free port of this machine.
+    #[must_use]
     pub fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
@@ -48,14 +60,20 @@ impl Receiver {
         receiver
     }
 
+    /// Address of one of its paths.
+    #[must_use]
     pub fn url(&self, path: &str) -> String {
         format!("{}{path}", self.base)
     }
 
+    /// What came to a path, in order.
+    #[must_use]
     pub fn received(&self, path: &str) -> Vec<Received> {
         self.received.lock().unwrap().iter().filter(|one| one.path == path).cloned().collect()
     }
 
+    /// How much came to a path.
+    #[must_use]
     pub fn count(&self, path: &str) -> usize {
         self.received.lock().unwrap().iter().filter(|one| one.path == path).count()
     }
