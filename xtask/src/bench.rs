@@ -13,7 +13,18 @@ use crate::shell;
 
 /// Runs the verb `bench`.
 pub fn run(place: &Place) -> Result<()> {
-    measure(place, &[])
+    measure(place, &[])?;
+    webhooks(place)
+}
+
+/// Deliveries of webhooks per second, which the outside cannot see: notify's own bench.
+fn webhooks(place: &Place) -> Result<()> {
+    let mut command = shell::cargo(place);
+    command.env("VBWD_TEST_NATS_BIN", servers::nats_binary()?);
+    shell::run(
+        "The bench of notify",
+        command.args(["bench", "--quiet", "--package", "notify", "--bench", "webhooks"]),
+    )
 }
 
 /// Runs the verb `bench-ledger`.
