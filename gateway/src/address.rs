@@ -56,6 +56,12 @@ impl Proxies {
         Some(without_port(host.trim()).to_ascii_lowercase()).filter(|host| !host.is_empty())
     }
 
+    /// Whether the request came through a proxy whose headers are believed.
+    #[must_use]
+    pub fn is_forwarded(&self, parts: &Parts) -> bool {
+        self.trusts(peer(parts))
+    }
+
     fn trusts(&self, address: IpAddr) -> bool {
         self.0.iter().any(|network| network.contains(&address))
     }

@@ -69,6 +69,14 @@ impl Answer {
         &self.body
     }
 
+    /// The same answer with another body.
+    #[must_use]
+    pub fn with_body(mut self, body: Bytes) -> Self {
+        self.body = body;
+        self.compressed = None;
+        self
+    }
+
     /// Takes the body away: 304.
     #[must_use]
     pub fn not_modified(mut self) -> Self {
@@ -82,7 +90,7 @@ impl Answer {
     #[must_use]
     pub fn into_response(mut self, gzip: bool) -> Response<Body> {
         if self.body.len() >= GZIP_BYTES_MIN {
-            self.headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
+            self.headers.append(header::VARY, HeaderValue::from_static("accept-encoding"));
             if gzip && let Some(small) = self.compressed() {
                 self.headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
                 self.body = small;

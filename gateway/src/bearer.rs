@@ -23,6 +23,7 @@ use serde::Deserialize;
 use tokio::sync::Mutex;
 
 use crate::authority::Authorities;
+use crate::cookies;
 use crate::upstream::{self, Upstream};
 
 const KEYS_FRESH: Duration = Duration::from_secs(300);
@@ -148,9 +149,11 @@ impl Keys {
     }
 }
 
-/// The token of the `Authorization` header.
+/// The token of the `Authorization` header, else of the session's cookie.
 fn token(headers: &HeaderMap) -> fault::Result<Option<&str>> {
-    let Some(value) = headers.get(header::AUTHORIZATION) else { return Ok(None) };
+    let Some(value) = headers.get(header::AUTHORIZATION) else {
+        return Ok(cookies::access_token(headers).filter(|token| token.len() <= TOKEN_BYTES_MAX));
+    };
     let token = value.to_str().ok().and_then(|text| {
         let (scheme, token) = text.split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())

@@ -14,6 +14,7 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use ids::{OperationId, TenantId};
 
 use crate::answer::Answer;
+use crate::cookies;
 use crate::gate::Gate;
 use crate::idempotency::{self, Begun};
 use crate::limits::Allowance;
@@ -21,17 +22,18 @@ use crate::metrics;
 use crate::plan::Plan;
 use crate::problem::{self, Refusal};
 use crate::public_cache::unless_known;
+use crate::reply::Reply;
 use crate::transcode::{self, Input};
 
 /// As much of a `User-Agent` as is passed on.
 const USER_AGENT_BYTES_MAX: usize = 256;
 
 /// A request whose caller was admitted.
-struct Admitted<'a> {
+pub(crate) struct Admitted<'a> {
     plan: &'a Plan,
     path: &'a [String],
-    parts: &'a Parts,
-    caller: Caller,
+    pub(crate) parts: &'a Parts,
+    pub(crate) caller: Caller,
 }
 
 impl Gate {
@@ -40,24 +42,31 @@ impl Gate {
     /// # Errors
     /// What stands in the way before the caller is admitted.
     pub(crate) async fn call(
-        &self,
-        plan: &Plan,
+        self: &Arc<Self>,
+        plan: &Arc<Plan>,
         path: &[String],
         parts: &Parts,
         body: Body,
         trace_id: &str,
-    ) -> problem::Result<Answer> {
-        let host = self.proxies.host(parts);
-        let tenant = self.tenants.resolve(host.as_deref()).await?;
+        tenant: Option<TenantId>,
+    ) -> problem::Result<Reply> {
+        let _place = self.classes.enter(plan.rpc.rate_class)?;
+        let tenant = match tenant {
+            Some(tenant) => tenant,
+            None => self.tenants.resolve(self.proxies.host(parts).as_deref()).await?,
+        };
         let address = self.proxies.client(parts);
+        self.must_be_meant(plan, parts)?;
         let (caller, allowance) = self.admit(plan, parts, tenant, address).await?;
         let request = Admitted { plan, path, parts, caller };
-        let outcome = if plan.is_public_read() {
-            self.read_in_public(&request).await
+        let outcome = if plan.streams {
+            self.stream(plan, &request, address, trace_id).await.map(Reply::Open)
+        } else if plan.is_public_read() {
+            self.read_in_public(&request).await.map(Reply::from)
         } else {
-            self.act(&request, body, trace_id).await
+            self.act(&request, body, trace_id).await.map(Reply::from)
         };
-        let mut answer = outcome.unwrap_or_else(|refusal| refusal.into_answer(trace_id));
+        let mut answer = outcome.unwrap_or_else(|refusal| refusal.into_answer(trace_id).into());
         if let Some(allowance) = allowance {
             allowance.write(answer.headers_mut());
         }
@@ -133,7 +142,7 @@ impl Gate {
             },
         };
         answer.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        Ok(answer)
+        Ok(cookies::moved(plan, &request.parts.headers, answer)?)
     }
 
     async fn execute(
@@ -150,6 +159,7 @@ impl Gate {
         }
         if plan.is_write() && !plan.is_public() && plan.rpc.service == "identity" {
             self.bearer.authorities().changed(caller.tenant, None);
+            self.rules.changed();
         }
         let written = transcode::to_json(plan, outcome?)?;
         let mut answer = Answer::json(plan.success, written.json);
@@ -182,7 +192,7 @@ impl Gate {
         }
     }
 
-    const fn patience(&self, plan: &Plan) -> Duration {
+    pub(crate) const fn patience(&self, plan: &Plan) -> Duration {
         Duration::from_millis(self.config.rates.of(plan.rpc.rate_class).timeout_ms)
     }
 }
@@ -194,7 +204,7 @@ impl Admitted<'_> {
         (self.plan.rpc.service == "identity").then(|| text.get(..USER_AGENT_BYTES_MAX).unwrap_or(text))
     }
 
-    fn input(&self, body: Bytes) -> Input<'_> {
+    pub(crate) fn input(&self, body: Bytes) -> Input<'_> {
         Input { path: self.path, query: self.parts.uri.query(), headers: &self.parts.headers, body }
     }
 

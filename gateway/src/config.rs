@@ -3,7 +3,9 @@
 //! Figures that protect the fleet (limits, timeouts) have defaults for a small installation; a rate
 //! of zero per minute means unlimited and is meant for benchmarks.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use contracts::RateClass;
 use fault::Fault;
@@ -26,6 +28,14 @@ pub struct Config {
     pub header_bytes_max: usize,
     /// Requests in flight; more are refused with 503 `overloaded`.
     pub concurrency_max: usize,
+    /// Open streams of events and sockets; more are refused with 503 `overloaded`.
+    pub streams_max: usize,
+    /// Between two signs of life on an open stream; the caller is looked at again each time.
+    pub heartbeat_seconds: u64,
+    /// The header in which a trusted proxy says the client's country (`cf-ipcountry`); none when empty.
+    pub country_header: String,
+    /// Folders of the front ends that routing rules may name: `user`, `admin`.
+    pub front_ends: BTreeMap<String, PathBuf>,
     /// At which level one line per request is logged.
     pub access_log: AccessLog,
     /// `Strict-Transport-Security` for so long; 0 leaves the header out (no TLS in front).
@@ -86,6 +96,9 @@ pub struct Rate {
     pub burst: u32,
     /// How long a request may take.
     pub timeout_ms: u64,
+    /// Requests of the class in flight; more are refused with 503 `overloaded`, so that a class that
+    /// has become slow leaves the others their places.
+    pub in_flight_max: usize,
 }
 
 impl Default for Config {
@@ -96,6 +109,10 @@ impl Default for Config {
             body_bytes_max: 1024 * 1024,
             header_bytes_max: 16 * 1024,
             concurrency_max: 4096,
+            streams_max: 10_000,
+            heartbeat_seconds: 10,
+            country_header: String::new(),
+            front_ends: BTreeMap::new(),
             access_log: AccessLog::Debug,
             hsts_seconds: 0,
             public_cache_ms: 1000,
@@ -114,10 +131,10 @@ impl Default for Idempotency {
 impl Default for Rates {
     fn default() -> Self {
         Self {
-            read: Rate { per_minute: 6000, burst: 1000, timeout_ms: 10_000 },
-            write: Rate { per_minute: 600, burst: 120, timeout_ms: 14_000 },
-            login: Rate { per_minute: 30, burst: 15, timeout_ms: 14_000 },
-            webhook: Rate { per_minute: 30_000, burst: 5000, timeout_ms: 14_000 },
+            read: Rate { per_minute: 6000, burst: 1000, timeout_ms: 10_000, in_flight_max: 2048 },
+            write: Rate { per_minute: 600, burst: 120, timeout_ms: 14_000, in_flight_max: 1024 },
+            login: Rate { per_minute: 30, burst: 15, timeout_ms: 14_000, in_flight_max: 256 },
+            webhook: Rate { per_minute: 30_000, burst: 5000, timeout_ms: 14_000, in_flight_max: 1024 },
         }
     }
 }
@@ -146,6 +163,7 @@ impl Config {
         for rate in [self.rates.read, self.rates.write, self.rates.login, self.rates.webhook] {
             positive("/gateway/rates/timeout_ms", rate.timeout_ms > 0)?;
             positive("/gateway/rates/burst", rate.burst > 0)?;
+            positive("/gateway/rates/in_flight_max", rate.in_flight_max > 0)?;
             if rate.timeout_ms >= lease_ms {
                 return Err(Fault::invalid(
                     "/gateway/idempotency/lease_seconds",
@@ -155,6 +173,7 @@ impl Config {
             }
         }
         positive("/gateway/body_bytes_max", self.body_bytes_max > 0)?;
+        positive("/gateway/heartbeat_seconds", (1..=60).contains(&self.heartbeat_seconds))?;
         positive("/gateway/concurrency_max", self.concurrency_max > 0)?;
         positive("/gateway/idempotency/retention_hours", self.idempotency.retention_hours > 0)
     }

@@ -44,23 +44,29 @@ pub fn must_fit(headers: &HeaderMap, bytes_max: usize) -> problem::Result<()> {
     ))
 }
 
-/// Refuses a client that takes no JSON.
+/// Refuses a client that does not take `media_type`. Problems are told to everybody.
 ///
 /// # Errors
 /// 406 `not_acceptable`.
-pub fn must_take_json(headers: &HeaderMap) -> problem::Result<()> {
+pub fn must_take(headers: &HeaderMap, media_type: &str) -> problem::Result<()> {
     let mut asked = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok()).peekable();
     if asked.peek().is_none() {
         return Ok(());
     }
     let fits = |range: &str| {
         let kind = range.split(';').next().unwrap_or_default().trim();
-        matches!(kind, "" | "*/*" | "application/*" | "application/json" | "application/problem+json")
+        let group = kind.strip_suffix("/*").filter(|group| *group != "*");
+        kind == media_type
+            || matches!(kind, "" | "*/*")
+            || group.is_some_and(|group| media_type.split('/').next() == Some(group))
+            || (media_type == "application/json" && kind == "application/problem+json")
     };
     if asked.flat_map(|value| value.split(',')).any(fits) {
         return Ok(());
     }
-    Err(Refusal::http(StatusCode::NOT_ACCEPTABLE, "not_acceptable", "Answers are application/json."))
+    let message = "This is not answered in a form that you take.";
+    Err(Refusal::http(StatusCode::NOT_ACCEPTABLE, "not_acceptable", message)
+        .with_fact("media_type", media_type))
 }
 
 #[cfg(test)]
@@ -71,11 +77,11 @@ mod tests {
     fn a_client_that_takes_no_json_is_told() {
         let accepts = |value: &'static str| {
             let headers = HeaderMap::from_iter([(header::ACCEPT, HeaderValue::from_static(value))]);
-            must_take_json(&headers).is_ok()
+            must_take(&headers, "application/json").is_ok()
         };
         assert!(accepts("*/*") && accepts("text/html, application/json;q=0.9") && accepts("application/*"));
         assert!(!accepts("text/html") && !accepts("image/png, text/plain"));
-        assert!(must_take_json(&HeaderMap::new()).is_ok());
+        assert!(must_take(&HeaderMap::new(), "application/json").is_ok());
     }
 
     #[test]

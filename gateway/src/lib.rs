@@ -9,8 +9,13 @@ mod address;
 mod answer;
 mod authority;
 mod bearer;
+mod breaker;
 mod call;
 pub mod config;
+mod cookies;
+mod cors;
+mod csrf;
+mod front_ends;
 mod gate;
 mod headers;
 mod idempotency;
@@ -22,7 +27,11 @@ mod pages;
 mod plan;
 mod problem;
 mod public_cache;
+mod reply;
+mod route_rules;
 mod routes;
+mod rules;
+mod stream;
 mod tenants;
 mod transcode;
 mod upstream;
@@ -55,12 +64,14 @@ pub async fn edge(platform: &Platform, config: Config) -> fault::Result<Edge> {
         idempotency::Store::new(platform.pool(upstream::ME)?, &secret, &config.idempotency)?;
     let clock = Arc::clone(&platform.clock);
     let upstream = upstream::Upstream::new(platform);
-    let gate = Arc::new(gate::Gate::new(config, upstream, store.clone(), Arc::clone(&clock))?);
+    let drain = platform.tasks.drain().clone();
+    let gate = Arc::new(gate::Gate::new(config, upstream, store.clone(), Arc::clone(&clock), drain)?);
     let (limits, authorities) = (Arc::clone(&gate.limits), gate.bearer.authorities());
-    let bus = platform.bus();
+    let (bus, rules_bus, rules) = (platform.bus(), platform.bus(), Arc::clone(&gate.rules));
     let roles = vec![
         idempotency::role(store, abandoned, clock),
         Role::task("authority", move |drain| Arc::clone(&authorities).listen(bus.clone(), drain)),
+        Role::task("routing", move |drain| Arc::clone(&rules).keep(rules_bus.clone(), drain)),
         Role::task("limits", move |drain| sweep_limits(Arc::clone(&limits), drain)),
     ];
     Ok(Edge { router: Router::new().fallback(gate::handle).with_state(gate), roles })

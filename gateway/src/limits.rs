@@ -172,7 +172,7 @@ mod tests {
     use super::*;
 
     fn limits(per_minute: u32, burst: u32) -> Limits {
-        let rate = Rate { per_minute, burst, timeout_ms: 1 };
+        let rate = Rate { per_minute, burst, timeout_ms: 1, in_flight_max: 1 };
         Limits::new(&Rates { read: rate, login: rate, ..Rates::default() })
     }
 

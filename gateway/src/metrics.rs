@@ -24,6 +24,31 @@ pub fn keys_swept(count: u64) {
     metrics::counter!("vbwd_idempotency_keys_swept_total").increment(count);
 }
 
+/// A routing rule decided, by its action.
+pub fn ruled(action: &'static str) {
+    metrics::counter!("vbwd_http_ruled_total", "action" => action).increment(1);
+}
+
+/// So many routing rules are known.
+pub fn rules_known(count: usize) {
+    metrics::gauge!("vbwd_routing_rules").set(u32::try_from(count).unwrap_or(u32::MAX));
+}
+
+/// A stream of events was opened.
+pub fn stream_opened(route: &'static str) {
+    metrics::counter!("vbwd_http_streams_total", "route" => route).increment(1);
+}
+
+/// A call to a service was made again because its connection broke.
+pub fn retried(service: &str) {
+    metrics::counter!("vbwd_upstream_retries_total", "service" => service.to_owned()).increment(1);
+}
+
+/// A service is left alone (1) or asked again (0).
+pub fn circuit(service: &str, open: bool) {
+    metrics::gauge!("vbwd_upstream_circuit_open", "service" => service.to_owned()).set(u8::from(open));
+}
+
 const fn class(status: u16) -> &'static str {
     match status {
         0..=299 => "2xx",

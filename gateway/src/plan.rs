@@ -33,6 +33,16 @@ pub struct Plan {
     pub raw: Option<RawFields>,
     /// Status of a successful answer.
     pub success: StatusCode,
+    /// Whether its answer carries the tokens of a session, which browsers may wish for as cookies.
+    pub opens_session: bool,
+    /// The request field that the refresh token of a cookie fills.
+    pub refresh_token: Option<FieldDescriptor>,
+    /// Whether the answer is a stream, served as server-sent events.
+    pub streams: bool,
+    /// Of a stream: the fields that lead to an event's id; may be empty.
+    pub event_id: Vec<FieldDescriptor>,
+    /// Of a stream: the request field that the last event's id fills.
+    pub resume: Option<FieldDescriptor>,
 }
 
 /// Where an untouched body and its headers go.
@@ -75,6 +85,13 @@ impl Plan {
                 .map_err(|_| broken(rpc, "its success status is none"))?,
             expected_revision: revision_of(&input),
             revision: revision_fields(&rpc.descriptor.output()),
+            opens_session: opens_session(&rpc.descriptor.output()),
+            refresh_token: input
+                .get_field_by_name("refresh_token")
+                .filter(|field| field.kind() == Kind::String && !field.is_list()),
+            streams: streams(rpc, route)?,
+            event_id: event_id(rpc, route)?,
+            resume: resume_field(rpc, route, &input)?,
             output: rpc.descriptor.output(),
             input,
             rpc,
@@ -82,10 +99,19 @@ impl Plan {
         }))
     }
 
+    /// What its answers are.
+    #[must_use]
+    pub const fn media_type(&self) -> &'static str {
+        if self.streams { "text/event-stream" } else { "application/json" }
+    }
+
     /// Whether its answers may be kept for others: the same for everybody.
     #[must_use]
     pub fn is_public_read(&self) -> bool {
-        self.route.verb == Verb::Get && self.is_public() && self.rpc.idempotency == Idempotency::Safe
+        self.route.verb == Verb::Get
+            && !self.streams
+            && self.is_public()
+            && self.rpc.idempotency == Idempotency::Safe
     }
 
     /// Whether anybody may call it; such an rpc never learns who calls.
@@ -117,6 +143,49 @@ fn path_fields(
         field.filter(scalar).ok_or_else(|| broken(rpc, "a placeholder names no scalar field"))
     });
     fields.collect()
+}
+
+/// A stream answers GET; what clients stream to us has no route.
+fn streams(rpc: &Method, route: &HttpRoute) -> fault::Result<bool> {
+    if rpc.descriptor.is_client_streaming() {
+        return Err(broken(rpc, "a stream of requests has no route"));
+    }
+    match rpc.descriptor.is_server_streaming() {
+        true if route.verb != Verb::Get => Err(broken(rpc, "a stream answers GET")),
+        streams => Ok(streams),
+    }
+}
+
+fn opens_session(output: &MessageDescriptor) -> bool {
+    let session = output.get_field_by_name("session");
+    let kind = session.and_then(|field| field.kind().as_message().map(|kind| kind.full_name().to_owned()));
+    kind.as_deref() == Some("vbwd.identity.v1.Session")
+}
+
+fn event_id(rpc: &Method, route: &HttpRoute) -> fault::Result<Vec<FieldDescriptor>> {
+    let (mut message, mut fields) = (Some(rpc.descriptor.output()), Vec::new());
+    for name in route.event_id.split('.').filter(|name| !name.is_empty()) {
+        let field = message.and_then(|message| message.get_field_by_name(name));
+        let field = field.ok_or_else(|| broken(rpc, "its event id names no field"))?;
+        message = field.kind().as_message().cloned();
+        fields.push(field);
+    }
+    match fields.last() {
+        Some(last) if last.kind() != Kind::String => Err(broken(rpc, "an event id is a string")),
+        _ => Ok(fields),
+    }
+}
+
+fn resume_field(
+    rpc: &Method,
+    route: &HttpRoute,
+    input: &MessageDescriptor,
+) -> fault::Result<Option<FieldDescriptor>> {
+    if route.resume_field.is_empty() {
+        return Ok(None);
+    }
+    let field = input.get_field_by_name(&route.resume_field).filter(|field| field.kind() == Kind::String);
+    field.map(Some).ok_or_else(|| broken(rpc, "its resume field names no string"))
 }
 
 fn revision_of(message: &MessageDescriptor) -> Option<FieldDescriptor> {

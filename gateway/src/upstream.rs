@@ -1,7 +1,8 @@
 //! Calls to the services: encoded message in, encoded message out, no generated client per rpc.
 
 use std::collections::HashMap;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use auth::Caller;
 use bytes::{Buf as _, BufMut as _, Bytes};
@@ -11,20 +12,24 @@ use runtime::{OPERATION_ID, Peer, Platform, USER_AGENT};
 use tonic::client::Grpc;
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::metadata::MetadataValue;
-use tonic::{Request, Status};
+use tonic::{Request, Status, Streaming};
 use uuid::Uuid;
 
+use crate::breaker::{Breaker, is_silence, is_torn};
+use crate::metrics;
 use crate::plan::Plan;
 
 /// The name under which the gateway signs assertions.
 pub const ME: &str = "gateway";
 /// Largest answer that is taken from a service.
 const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Before a call that got no answer is made again: time for a connection to be replaced.
+const RETRY_PAUSE: Duration = Duration::from_millis(30);
 
 /// The services behind the edge. One that is not configured refuses its calls and no others.
 #[derive(Clone)]
 pub struct Upstream {
-    peers: HashMap<&'static str, Peer>,
+    peers: HashMap<&'static str, (Peer, Arc<Breaker>)>,
 }
 
 impl Upstream {
@@ -32,8 +37,13 @@ impl Upstream {
     #[must_use]
     pub fn new(platform: &Platform) -> Self {
         let names = contracts::methods().iter().map(|rpc| rpc.service.as_str());
-        let peers = names.filter_map(|name| Some((name, platform.peer(ME, name).ok()?)));
-        Self { peers: peers.collect() }
+        let mut peers = HashMap::new();
+        for name in names {
+            if let Ok(peer) = platform.peer(ME, name) {
+                peers.entry(name).or_insert_with(|| (peer, Arc::default()));
+            }
+        }
+        Self { peers }
     }
 
     /// The service with this name.
@@ -41,16 +51,22 @@ impl Upstream {
     /// # Errors
     /// `service_unknown` when the fleet does not know where it is.
     pub fn peer(&self, service: &str) -> fault::Result<&Peer> {
+        self.guarded(service).map(|(peer, _)| peer)
+    }
+
+    fn guarded(&self, service: &str) -> fault::Result<&(Peer, Arc<Breaker>)> {
         self.peers.get(service).ok_or_else(|| {
             Fault::new(Code::Unavailable, "service_unknown", "This part of the platform is not running.")
                 .with_fact("service", service)
         })
     }
 
-    /// Calls the rpc of `plan` for `caller`, who said to be `device`.
+    /// Calls the rpc of `plan` for `caller`, who said to be `device`. A call that got no answer because
+    /// its connection broke is made once more: every rpc is idempotent by its operation id.
     ///
     /// # Errors
-    /// What the service answers; `service_unreachable` or `call_timeout` when it does not.
+    /// What the service answers; `service_unreachable` or `call_timeout` when it does not, and
+    /// `service_unavailable` at once while it has not answered for a while.
     pub async fn call(
         &self,
         plan: &Plan,
@@ -60,26 +76,100 @@ impl Upstream {
         device: Option<&str>,
         patience: Duration,
     ) -> fault::Result<Bytes> {
-        let peer = self.peer(&plan.rpc.service)?;
-        let mut request = peer.request_as(caller, message)?;
-        let mut id = Uuid::encode_buffer();
-        let id: &str = operation.as_uuid().hyphenated().encode_lower(&mut id);
-        let id = MetadataValue::try_from(id).map_err(Fault::internal)?;
-        request.metadata_mut().insert(OPERATION_ID, id);
-        if let Some(device) = device.and_then(|device| MetadataValue::try_from(device).ok()) {
-            request.metadata_mut().insert(USER_AGENT, device);
+        let service = plan.rpc.service.as_str();
+        let (peer, breaker) = self.guarded(service)?;
+        let deadline = tokio::time::Instant::now() + patience;
+        let mut retried = false;
+        loop {
+            breaker.admit(service, Instant::now())?;
+            let request = request(peer, caller, operation, message.clone(), device)?;
+            let answer = tokio::time::timeout_at(deadline, unary(peer, plan, request)).await;
+            let outcome = answer.unwrap_or_else(|_| Err(late()));
+            note(service, breaker, &outcome);
+            match outcome {
+                Err(fault) if !retried && is_torn(&fault) && breaker.may_retry() => {
+                    retried = true;
+                    metrics::retried(&plan.rpc.service);
+                    tokio::time::sleep(RETRY_PAUSE).await;
+                }
+                outcome => return outcome,
+            }
         }
-        let call = unary(peer, plan, request);
-        tokio::time::timeout(patience, call).await.unwrap_or_else(|_| {
-            Err(Fault::new(Code::Timeout, "call_timeout", "No answer in time; the outcome may be unknown."))
-        })
     }
+
+    /// Opens the stream of the rpc of `plan` for `caller`.
+    ///
+    /// # Errors
+    /// As [`Upstream::call`].
+    pub async fn open(
+        &self,
+        plan: &Plan,
+        caller: &Caller,
+        operation: OperationId,
+        message: Bytes,
+        patience: Duration,
+    ) -> fault::Result<Streaming<Bytes>> {
+        let service = plan.rpc.service.as_str();
+        let (peer, breaker) = self.guarded(service)?;
+        breaker.admit(service, Instant::now())?;
+        let request = request(peer, caller, operation, message, None)?;
+        let outcome = tokio::time::timeout(patience, streaming(peer, plan, request)).await;
+        let outcome = outcome.unwrap_or_else(|_| Err(late()));
+        note(service, breaker, &outcome);
+        outcome
+    }
+}
+
+fn note<T>(service: &str, breaker: &Breaker, outcome: &fault::Result<T>) {
+    match outcome {
+        Err(fault) if is_silence(fault) => {
+            if breaker.silent(Instant::now()) {
+                tracing::warn!(service, "the service does not answer; its callers are refused for a while");
+                metrics::circuit(service, true);
+            }
+        }
+        _ => {
+            if breaker.answered() {
+                tracing::info!(service, "the service answers again");
+                metrics::circuit(service, false);
+            }
+        }
+    }
+}
+
+fn late() -> Fault {
+    Fault::new(Code::Timeout, "call_timeout", "No answer in time; the outcome may be unknown.")
+}
+
+fn request(
+    peer: &Peer,
+    caller: &Caller,
+    operation: OperationId,
+    message: Bytes,
+    device: Option<&str>,
+) -> fault::Result<Request<Bytes>> {
+    let mut request = peer.request_as(caller, message)?;
+    let mut id = Uuid::encode_buffer();
+    let id: &str = operation.as_uuid().hyphenated().encode_lower(&mut id);
+    let id = MetadataValue::try_from(id).map_err(Fault::internal)?;
+    request.metadata_mut().insert(OPERATION_ID, id);
+    if let Some(device) = device.and_then(|device| MetadataValue::try_from(device).ok()) {
+        request.metadata_mut().insert(USER_AGENT, device);
+    }
+    Ok(request)
 }
 
 async fn unary(peer: &Peer, plan: &Plan, request: Request<Bytes>) -> fault::Result<Bytes> {
     let mut client = Grpc::new(peer.channel()).max_decoding_message_size(ANSWER_BYTES_MAX);
     client.ready().await?;
     let answer = client.unary(request, plan.wire_path.clone(), Untouched).await?;
+    Ok(answer.into_inner())
+}
+
+async fn streaming(peer: &Peer, plan: &Plan, request: Request<Bytes>) -> fault::Result<Streaming<Bytes>> {
+    let mut client = Grpc::new(peer.channel()).max_decoding_message_size(ANSWER_BYTES_MAX);
+    client.ready().await?;
+    let answer = client.server_streaming(request, plan.wire_path.clone(), Untouched).await?;
     Ok(answer.into_inner())
 }
 

@@ -18,6 +18,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("money", 1),
     ("fault", 1),
     ("servers", 1),
+    ("routing", 2),
     ("kernel", 2),
     ("contracts", 2),
     ("auth", 2),

@@ -47,6 +47,12 @@ fn parameters(plan: &Plan, schemas: &mut Schemas<'_>) -> Vec<Value> {
         let rest = plan.input.fields().filter(|field| !plan.path_fields.contains(field));
         rest.for_each(|field| query_parameters(&field, "", &mut parameters, schemas));
     }
+    if plan.resume.is_some() {
+        parameters.push(json!({
+            "name": "Last-Event-ID", "in": "header", "required": false, "schema": {"type": "string"},
+            "description": "The id of the last event that was received; the stream goes on after it.",
+        }));
+    }
     if plan.expected_revision.is_some() {
         parameters.push(json!({
             "name": "If-Match", "in": "header", "required": false, "schema": {"type": "string"},
@@ -101,7 +107,13 @@ fn parameter(field: &FieldDescriptor, place: &str, schemas: &mut Schemas<'_>) ->
 fn responses(plan: &Plan, schemas: &mut Schemas<'_>) -> Value {
     let mut responses = Map::new();
     let schema = schemas.answer(&plan.output);
-    let success = json!({"description": "The result.", "content": {"application/json": {"schema": schema}}});
+    let success = if plan.streams {
+        let description = "Server-sent events: the data of each is such an object. An event `end` says why the \
+            stream ends, an event `problem` is a problem document.";
+        json!({"description": description, "content": {"text/event-stream": {"schema": schema}}})
+    } else {
+        json!({"description": "The result.", "content": {"application/json": {"schema": schema}}})
+    };
     responses.insert(plan.success.as_u16().to_string(), success);
     let mut refusals = vec!["400", "429", "503", "default"];
     match plan.rpc.access {

@@ -10,6 +10,7 @@ use url::form_urlencoded;
 
 use super::json::{self, Reading};
 use super::text;
+use crate::cookies;
 use crate::plan::Plan;
 use crate::problem::{self, Refusal};
 
@@ -45,6 +46,7 @@ pub fn message(plan: &Plan, input: &Input<'_>) -> problem::Result<Bytes> {
     } else {
         fill_from_query(&mut message, plan, input, &mut reading);
     }
+    fill_from_cookie(&mut message, plan, input.headers);
     fill_from_path(&mut message, plan, input, &mut reading);
     fill_from_if_match(&mut message, plan, input.headers)?;
     let violations = reading.into_violations();
@@ -88,6 +90,18 @@ fn fill_from_query(message: &mut DynamicMessage, plan: &Plan, input: &Input<'_>,
     let position = input.headers.get("min-position").and_then(|value| value.to_str().ok());
     if let (Some(field), Some(position)) = (&plan.min_position, position) {
         message.set_field(field, Value::String(position.to_owned()));
+    }
+    let last = input.headers.get("last-event-id").and_then(|value| value.to_str().ok());
+    if let (Some(field), Some(last)) = (&plan.resume, last) {
+        message.set_field(field, Value::String(last.to_owned()));
+    }
+}
+
+/// A browser whose session lies in cookies cannot write the refresh token itself.
+fn fill_from_cookie(message: &mut DynamicMessage, plan: &Plan, headers: &HeaderMap) {
+    let (Some(field), Some(token)) = (&plan.refresh_token, cookies::refresh_token(headers)) else { return };
+    if !message.has_field(field) {
+        message.set_field(field, Value::String(token.to_owned()));
     }
 }
 

@@ -15,6 +15,8 @@ pub struct Written {
     pub json: Bytes,
     /// The revision of the one thing that the answer is about.
     pub revision: Option<i64>,
+    /// Of an event of a stream: its id.
+    pub event_id: Option<String>,
 }
 
 /// Writes the encoded answer of an rpc.
@@ -30,7 +32,17 @@ pub fn to_json(plan: &Plan, encoded: Bytes) -> fault::Result<Written> {
         let thing = message.get_field(&fields.thing);
         thing.as_message()?.get_field(&fields.revision).as_i64()
     });
-    Ok(Written { json: json.into(), revision: revision.filter(|revision| *revision > 0) })
+    let revision = revision.filter(|revision| *revision > 0);
+    Ok(Written { json: json.into(), revision, event_id: event_id(plan, &message) })
+}
+
+fn event_id(plan: &Plan, message: &DynamicMessage) -> Option<String> {
+    let (last, way) = plan.event_id.split_last()?;
+    let mut message = message.clone();
+    for field in way {
+        message = message.get_field(field).as_message()?.clone();
+    }
+    message.get_field(last).as_str().map(str::to_owned).filter(|id| !id.is_empty())
 }
 
 #[cfg(test)]

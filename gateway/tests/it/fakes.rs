@@ -6,18 +6,33 @@ use std::time::Duration;
 
 use auth::Jwk;
 use contracts::vbwd::identity::v1::auth_service_server::AuthService;
+use contracts::vbwd::identity::v1::routing_service_server::RoutingService;
 use contracts::vbwd::identity::v1::tenant_service_server::TenantService;
 use contracts::vbwd::identity::v1::*;
 use contracts::vbwd::invoicing::v1::checkout_service_server::CheckoutService;
 use contracts::vbwd::invoicing::v1::*;
+use contracts::vbwd::notify::v1::notification_service_server::NotificationService;
+use contracts::vbwd::notify::v1::*;
 use contracts::vbwd::payments::v1::webhook_service_server::WebhookService;
 use contracts::vbwd::payments::v1::{ReceiveWebhookRequest, ReceiveWebhookResponse};
 use contracts::vbwd::wallet::v1::token_bundle_service_server::TokenBundleService;
 use contracts::vbwd::wallet::v1::wallet_service_server::WalletService;
 use contracts::vbwd::wallet::v1::*;
 use fault::Fault;
+use futures::Stream;
 use ids::TenantId;
+use std::pin::Pin;
+use tokio::sync::broadcast;
 use tonic::{Request, Response, Status};
+
+/// Counts a stream for as long as it lives.
+pub struct Watching(Arc<Seen>);
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        self.0.watching.fetch_sub(1, Ordering::SeqCst);
+    }
+}
 
 type Answer<T> = Result<Response<T>, Status>;
 
@@ -31,6 +46,12 @@ pub struct Seen {
     pub hosts: Mutex<Vec<(String, TenantId)>>,
     pub keys: Mutex<Vec<Jwk>>,
     pub identity_is_down: Mutex<bool>,
+    pub routing: Mutex<Vec<TenantRouting>>,
+    pub routing_version: AtomicU32,
+    /// Told to everybody who watches.
+    pub news: Mutex<Option<broadcast::Sender<String>>>,
+    pub watching: AtomicU32,
+    pub watched_from: Mutex<Vec<String>>,
     pub key_fetches: AtomicU32,
     pub bundle_lists: AtomicU32,
     pub checkouts: AtomicU32,
@@ -243,5 +264,120 @@ impl WebhookService for Fake {
         let signature = call.headers.get("x-signature").cloned().unwrap_or_default();
         let outcome = format!("{} {signature} {}", call.provider, String::from_utf8_lossy(&call.body));
         Ok(Response::new(ReceiveWebhookResponse { outcome }))
+    }
+}
+
+#[tonic::async_trait]
+impl RoutingService for Fake {
+    async fn get_routing_table(
+        &self,
+        request: Request<GetRoutingTableRequest>,
+    ) -> Answer<GetRoutingTableResponse> {
+        self.0.up()?;
+        let version = self.0.routing_version.load(Ordering::SeqCst).to_string();
+        let known = request.get_ref().version == version;
+        let tenants = if known { Vec::new() } else { self.0.routing.lock().unwrap().clone() };
+        Ok(Response::new(GetRoutingTableResponse { version, tenants }))
+    }
+
+    async fn list_routing_rules(
+        &self,
+        _: Request<ListRoutingRulesRequest>,
+    ) -> Answer<ListRoutingRulesResponse> {
+        not_faked()
+    }
+
+    async fn create_routing_rule(
+        &self,
+        _: Request<CreateRoutingRuleRequest>,
+    ) -> Answer<CreateRoutingRuleResponse> {
+        not_faked()
+    }
+
+    async fn update_routing_rule(
+        &self,
+        _: Request<UpdateRoutingRuleRequest>,
+    ) -> Answer<UpdateRoutingRuleResponse> {
+        not_faked()
+    }
+
+    async fn delete_routing_rule(
+        &self,
+        _: Request<DeleteRoutingRuleRequest>,
+    ) -> Answer<DeleteRoutingRuleResponse> {
+        not_faked()
+    }
+
+    async fn explain_route(&self, _: Request<ExplainRouteRequest>) -> Answer<ExplainRouteResponse> {
+        not_faked()
+    }
+
+    async fn set_guest_hosts(&self, _: Request<SetGuestHostsRequest>) -> Answer<SetGuestHostsResponse> {
+        not_faked()
+    }
+
+    async fn set_allowed_origins(
+        &self,
+        _: Request<SetAllowedOriginsRequest>,
+    ) -> Answer<SetAllowedOriginsResponse> {
+        not_faked()
+    }
+}
+
+#[tonic::async_trait]
+impl NotificationService for Fake {
+    type WatchMyNotificationsStream =
+        Pin<Box<dyn Stream<Item = Result<WatchMyNotificationsResponse, Status>> + Send>>;
+
+    /// Every piece of news is a notification whose id and title it is; `!` ends the stream badly.
+    async fn watch_my_notifications(
+        &self,
+        request: Request<WatchMyNotificationsRequest>,
+    ) -> Answer<Self::WatchMyNotificationsStream> {
+        let seen = Arc::clone(&self.0);
+        seen.watched_from.lock().unwrap().push(request.into_inner().after_notification_id);
+        let heard = seen.news.lock().unwrap().get_or_insert_with(|| broadcast::channel(16).0).subscribe();
+        seen.watching.fetch_add(1, Ordering::SeqCst);
+        let watch = (heard, Watching(seen));
+        let stream = futures::stream::unfold(watch, |(mut heard, watching)| async move {
+            let news = heard.recv().await.ok()?;
+            let answer = if news == "!" {
+                Err(Fault::unavailable("database_unreachable", "down").into())
+            } else {
+                let notification =
+                    Notification { notification_id: news.clone(), title: news, ..Notification::default() };
+                Ok(WatchMyNotificationsResponse { notification: Some(notification) })
+            };
+            Some((answer, (heard, watching)))
+        });
+        Ok(Response::new(Box::pin(stream)))
+    }
+
+    async fn list_my_notifications(
+        &self,
+        _: Request<ListMyNotificationsRequest>,
+    ) -> Answer<ListMyNotificationsResponse> {
+        not_faked()
+    }
+
+    async fn get_my_unread_count(
+        &self,
+        _: Request<GetMyUnreadCountRequest>,
+    ) -> Answer<GetMyUnreadCountResponse> {
+        not_faked()
+    }
+
+    async fn mark_notification_read(
+        &self,
+        _: Request<MarkNotificationReadRequest>,
+    ) -> Answer<MarkNotificationReadResponse> {
+        not_faked()
+    }
+
+    async fn mark_all_notifications_read(
+        &self,
+        _: Request<MarkAllNotificationsReadRequest>,
+    ) -> Answer<MarkAllNotificationsReadResponse> {
+        not_faked()
     }
 }

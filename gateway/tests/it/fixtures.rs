@@ -8,8 +8,10 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use contracts::vbwd::identity::v1::auth_service_server::AuthServiceServer;
+use contracts::vbwd::identity::v1::routing_service_server::RoutingServiceServer;
 use contracts::vbwd::identity::v1::tenant_service_server::TenantServiceServer;
 use contracts::vbwd::invoicing::v1::checkout_service_server::CheckoutServiceServer;
+use contracts::vbwd::notify::v1::notification_service_server::NotificationServiceServer;
 use contracts::vbwd::payments::v1::webhook_service_server::WebhookServiceServer;
 use contracts::vbwd::wallet::v1::token_bundle_service_server::TokenBundleServiceServer;
 use contracts::vbwd::wallet::v1::wallet_service_server::WalletServiceServer;
@@ -35,6 +37,7 @@ pub struct Fleet {
     pub tenant: TenantId,
     pub other_tenant: TenantId,
     pub issuer: AccessTokenIssuer,
+    pub drain: Drain,
 }
 
 /// A received answer.
@@ -75,6 +78,7 @@ pub fn config() -> Config {
         (rate.per_minute, rate.burst) = (100_000, 10_000);
     }
     config.idempotency.store_timeout_ms = 300;
+    config.heartbeat_seconds = 1;
     config
 }
 
@@ -84,7 +88,7 @@ pub async fn fleet() -> Fleet {
 
 /// A fleet with `payments` at an address where nobody listens when `config` trusts nobody there.
 pub async fn fleet_with(config: Config, database: Database) -> Fleet {
-    fleet_of(config, database, &["identity", "wallet", "invoicing", "payments"], vec![]).await
+    fleet_of(config, database, &["identity", "wallet", "invoicing", "payments", "notify"], vec![]).await
 }
 
 pub async fn fleet_of(
@@ -98,6 +102,7 @@ pub async fn fleet_of(
     let bus = bus::Bus::connect("nats://127.0.0.1:1", "").await.unwrap();
     let directory = Directory::new(local.iter().copied(), remote).unwrap();
     let drain = Drain::new();
+    let stop = drain.clone();
     let platform =
         Platform::new(Environment::Test, clock.clone(), secret, database, bus, directory, drain).unwrap();
     let seen = Arc::new(Seen::default());
@@ -112,13 +117,15 @@ pub async fn fleet_of(
     for role in edge.roles {
         role.start("gateway", &platform.tasks);
     }
-    Fleet { router: edge.router, seen, clock, tenant, other_tenant, issuer }
+    Fleet { router: edge.router, seen, clock, tenant, other_tenant, issuer, drain: stop }
 }
 
 fn service(name: &'static str, fake: &Fake) -> Service {
     let routes = match name {
         "identity" => Routes::new(TenantServiceServer::new(fake.clone()))
-            .add_service(AuthServiceServer::new(fake.clone())),
+            .add_service(AuthServiceServer::new(fake.clone()))
+            .add_service(RoutingServiceServer::new(fake.clone())),
+        "notify" => Routes::new(NotificationServiceServer::new(fake.clone())),
         "wallet" => Routes::new(WalletServiceServer::new(fake.clone()))
             .add_service(TokenBundleServiceServer::new(fake.clone())),
         "invoicing" => Routes::new(CheckoutServiceServer::new(fake.clone())),

@@ -3,9 +3,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may fail")]
 
 mod access;
+mod browsers;
 mod edge;
 mod fakes;
 mod fixtures;
 mod idempotency;
+mod rules;
+mod services_down;
 mod socket;
+mod streams;
 mod transcoding;

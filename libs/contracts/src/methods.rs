@@ -39,6 +39,10 @@ pub struct HttpRoute {
     pub raw_body: bool,
     /// Status of a successful answer.
     pub success_status: u16,
+    /// Of a stream: the dotted name of the answer's field that is an event's id; may be empty.
+    pub event_id: String,
+    /// Of a stream: the request field that the last event's id fills; may be empty.
+    pub resume_field: String,
 }
 
 /// HTTP verbs in use.
@@ -146,6 +150,8 @@ fn route(value: &Value) -> Option<HttpRoute> {
         body: text(message, "body") == "*",
         raw_body: flag(message, "raw_body"),
         success_status: u16::try_from(success).ok().filter(|status| *status != 0).unwrap_or(200),
+        event_id: text(message, "event_id"),
+        resume_field: text(message, "resume_field"),
     })
 }
 

@@ -27,6 +27,7 @@ mod proof;
 mod refresh;
 mod register;
 mod role;
+mod routing;
 mod second_factor;
 mod second_proof;
 mod upkeep;
@@ -55,6 +56,7 @@ pub(crate) use key::KeyWish;
 pub(crate) use log_in::{LogIn, Place};
 pub(crate) use profile::{Edit, Profile};
 pub(crate) use register::NewAccount;
+pub(crate) use routing::Routing;
 pub(crate) use second_proof::Answer;
 pub(crate) use user::{Cause, Me};
 

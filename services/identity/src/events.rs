@@ -167,6 +167,13 @@ pub struct SecondFactorPolicyChanged {
     pub required_of: String,
 }
 
+/// Gateways must load the rules about the tenant's URLs anew.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoutingChanged {
+    /// `rules`, `guest_hosts` or `origins`.
+    pub what: String,
+}
+
 /// A letter is due. Private.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LetterDue {
@@ -236,6 +243,8 @@ kernel::events! {
         "user.second_factor_changed" 1 => SecondFactorChanged(SecondFactorChanged),
         /// A tenant demands second factors of others.
         "second_factor_policy.changed" 1 => SecondFactorPolicyChanged(SecondFactorPolicyChanged),
+        /// Rules about the tenant's URLs have changed.
+        "routing.changed" 1 => RoutingChanged(RoutingChanged),
         /// A letter is due.
         "letter.due" 1 => LetterDue(LetterDue),
         /// Somebody wishes to reset a password.
@@ -303,6 +312,7 @@ pub(crate) mod samples {
             IdentityEvent::SecondFactorPolicyChanged(SecondFactorPolicyChanged {
                 required_of: "staff".to_owned(),
             }),
+            IdentityEvent::RoutingChanged(RoutingChanged { what: "rules".to_owned() }),
             IdentityEvent::LetterDue(LetterDue { letter: post }),
             IdentityEvent::ResetWished(ResetWished { wish: post }),
         ]

@@ -7,6 +7,7 @@ mod auth;
 mod convert;
 mod permission;
 mod profile;
+mod routing;
 mod second_factor;
 mod sign_in;
 mod ticket;
@@ -23,6 +24,7 @@ use contracts::vbwd::identity::v1::auth_service_server::AuthServiceServer;
 use contracts::vbwd::identity::v1::authority_service_server::AuthorityServiceServer;
 use contracts::vbwd::identity::v1::permission_service_server::PermissionServiceServer;
 use contracts::vbwd::identity::v1::role_service_server::RoleServiceServer;
+use contracts::vbwd::identity::v1::routing_service_server::RoutingServiceServer;
 use contracts::vbwd::identity::v1::second_factor_policy_service_server::SecondFactorPolicyServiceServer;
 use contracts::vbwd::identity::v1::second_factor_service_server::SecondFactorServiceServer;
 use contracts::vbwd::identity::v1::sign_in_service_server::SignInServiceServer;
@@ -62,6 +64,7 @@ pub(crate) fn routes(identity: Arc<Identity>) -> Routes {
         .add_service(SecondFactorServiceServer::new(api.clone()))
         .add_service(SecondFactorPolicyServiceServer::new(api.clone()))
         .add_service(SignInServiceServer::new(api.clone()))
+        .add_service(RoutingServiceServer::new(api.clone()))
         .add_service(TicketServiceServer::new(api.clone()))
         .add_service(TenantServiceServer::new(api.clone()))
         .add_service(UserServiceServer::new(api.clone()))

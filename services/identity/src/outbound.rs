@@ -156,6 +156,9 @@ pub fn publish(stored: &StoredEvent) -> fault::Result<Vec<Outbound>> {
                 SecondFactorPolicyChanged { required_of: required_of }
             )
         }
+        Event::RoutingChanged(event) => {
+            message!(stored, "routing", name, RoutingChanged { what: event.what })
+        }
         Event::LetterDue(_) | Event::ResetWished(_) => Ok(Vec::new()),
     }
 }
@@ -206,12 +209,14 @@ mod tests {
             }
             assert_eq!(published.len(), 1, "{}", event.name());
             assert_eq!(published[0].event, event.name());
-            if !matches!(
+            let about_nobody = matches!(
                 event,
                 IdentityEvent::RoleChanged(_)
                     | IdentityEvent::AccessLevelChanged(_)
                     | IdentityEvent::SecondFactorPolicyChanged(_)
-            ) {
+                    | IdentityEvent::RoutingChanged(_)
+            );
+            if !about_nobody {
                 assert_eq!(published[0].data["userId"], a_user().to_string());
             }
             let subject = published[0].subject();
@@ -244,6 +249,7 @@ mod tests {
             "evt.TENANT.identity.api_key.revoked.v1",
             "evt.TENANT.identity.user.second_factor_changed.v1",
             "evt.TENANT.identity.second_factor_policy.changed.v1",
+            "evt.TENANT.identity.routing.changed.v1",
         ];
         assert_eq!(subjects, expected);
     }

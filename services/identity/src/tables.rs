@@ -15,6 +15,7 @@ pub mod permissions;
 pub mod persons;
 pub mod refresh_tokens;
 pub mod roles;
+pub mod routing;
 pub mod search;
 pub mod sessions;
 pub mod signing_keys;

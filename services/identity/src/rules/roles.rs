@@ -37,6 +37,7 @@ pub const BUILT_IN: [BuiltIn; 5] = [
             "payments.*",
             "roles.*",
             "security.*",
+            "routing.*",
             "service_accounts.*",
             "token_bundles.*",
             "users.*",

@@ -63,6 +63,9 @@ async fn a_connection_of_one_tenant_sees_no_row_of_another_in_any_table() {
         "recovery_codes",
         "log_in_challenges",
         "second_factor_policies",
+        "routing_rules",
+        "routing_guest_hosts",
+        "allowed_origins",
     ];
     for table in tables {
         let setting = format!("SET LOCAL vbwd.tenant_id = '{}'", world.tenant);
@@ -88,6 +91,9 @@ async fn a_connection_of_one_tenant_sees_no_row_of_another_in_any_table() {
             "recovery_codes",
             "log_in_challenges",
             "second_factor_policies",
+            "routing_rules",
+            "routing_guest_hosts",
+            "allowed_origins",
         ];
         assert!(
             foreign > 0 || both.contains(&table.as_str()),

@@ -15,5 +15,6 @@ mod mailbox;
 mod people;
 mod permissions;
 mod recovery;
+mod routing;
 mod second_factor;
 mod sessions;

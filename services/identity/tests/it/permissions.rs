@@ -83,6 +83,16 @@ const TABLE: &[(&str, &[&str])] = &[
     ("RoleService/ListRoles", &["support", "admin", "owner", "service"]),
     ("RoleService/PutRole", &["admin", "owner", "service"]),
 ];
+const ROUTING: &[(&str, &[&str])] = &[
+    ("RoutingService/ListRoutingRules", &["admin", "owner", "service"]),
+    ("RoutingService/CreateRoutingRule", &["admin", "owner", "service"]),
+    ("RoutingService/UpdateRoutingRule", &["admin", "owner", "service"]),
+    ("RoutingService/DeleteRoutingRule", &["admin", "owner", "service"]),
+    ("RoutingService/ExplainRoute", &["admin", "owner", "service"]),
+    ("RoutingService/SetGuestHosts", &["admin", "owner", "service"]),
+    ("RoutingService/SetAllowedOrigins", &["admin", "owner", "service"]),
+    ("RoutingService/GetRoutingTable", &["service"]),
+];
 const AUDIT: (&str, &[&str]) = ("AuditService/ListAuditEntries", &["admin", "owner", "service"]);
 
 fn caller(world: &World, kind: &str) -> Caller {
@@ -117,7 +127,7 @@ async fn passes(world: &World, caller: &Caller, rpc: &str) -> bool {
 #[tokio::test]
 async fn the_table_of_rpcs_and_callers() {
     let world = world().await;
-    for (rpc, allowed) in TABLE.iter().chain([&AUDIT]) {
+    for (rpc, allowed) in TABLE.iter().chain(ROUTING).chain([&AUDIT]) {
         for kind in CALLERS {
             let caller = caller(&world, kind);
             assert_eq!(passes(&world, &caller, rpc).await, allowed.contains(&kind), "{rpc} as {kind}");
@@ -127,8 +137,12 @@ async fn the_table_of_rpcs_and_callers() {
 
 #[test]
 fn no_rpc_is_missing_in_the_table() {
-    let listed: BTreeSet<_> =
-        TABLE.iter().chain([&AUDIT]).map(|(rpc, _)| format!("/vbwd.identity.v1.{rpc}")).collect();
+    let listed: BTreeSet<_> = TABLE
+        .iter()
+        .chain(ROUTING)
+        .chain([&AUDIT])
+        .map(|(rpc, _)| format!("/vbwd.identity.v1.{rpc}"))
+        .collect();
     let ours = contracts::methods().iter().filter(|rpc| rpc.service == identity::NAME);
     let existing: BTreeSet<_> = ours.map(|rpc| rpc.path.clone()).collect();
     assert_eq!(listed, existing);
