@@ -4,6 +4,7 @@
 mod comments;
 mod example;
 mod operation;
+mod problems;
 mod schema;
 
 use std::collections::BTreeMap;
@@ -43,10 +44,10 @@ pub fn document() -> Value {
                 "IdempotencyKey": operation::idempotency_key(true),
                 "OptionalIdempotencyKey": operation::idempotency_key(false),
             },
-            "responses": operation::problems(),
+            "responses": problems::components(),
             "securitySchemes": {"bearer": {
                 "type": "http", "scheme": "bearer", "bearerFormat": "JWT",
-                "description": "The access token of a session.",
+                "description": "The access token of a session, or an API key.",
             }},
         },
     })

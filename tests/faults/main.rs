@@ -6,6 +6,7 @@
 mod harness;
 
 mod crashes;
+mod edge;
 mod ledger_crashes;
 mod ledger_cut;
 mod ledger_disk;

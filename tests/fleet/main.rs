@@ -16,5 +16,6 @@ mod ledger;
 mod mails;
 mod operations;
 mod reference;
+mod strangers;
 mod trace;
 mod webhooks;

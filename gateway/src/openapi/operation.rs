@@ -5,6 +5,8 @@ use prost_reflect::{FieldDescriptor, Kind};
 use serde_json::{Map, Value, json};
 
 use super::comments::Comments;
+use super::example;
+use super::problems::{self, name};
 use super::schema::Schemas;
 use crate::plan::Plan;
 
@@ -34,8 +36,11 @@ pub fn describe(plan: &Plan, comments: &Comments, schemas: &mut Schemas<'_>) -> 
     } else if plan.route.body {
         let schema = schemas.body(&plan.input, &plan.path_fields);
         let required = plan.input.fields().any(|field| !plan.path_fields.contains(&field));
-        operation["requestBody"] =
-            json!({"required": required, "content": {"application/json": {"schema": schema}}});
+        let example = example::message(&plan.input, 0, &|field| !plan.path_fields.contains(field));
+        operation["requestBody"] = json!({
+            "required": required,
+            "content": {"application/json": {"schema": schema, "example": example}},
+        });
     }
     operation
 }
@@ -115,27 +120,13 @@ fn responses(plan: &Plan, schemas: &mut Schemas<'_>) -> Value {
         json!({"description": "The result.", "content": {"application/json": {"schema": schema}}})
     };
     responses.insert(plan.success.as_u16().to_string(), success);
-    let mut refusals = vec!["400", "429", "503", "default"];
-    match plan.rpc.access {
-        Some(Access::Permission(_)) => refusals.extend(["401", "403"]),
-        Some(Access::Authenticated) => refusals.push("401"),
-        _ => {}
-    }
-    if !plan.path_fields.is_empty() {
-        refusals.push("404");
-    }
-    if plan.is_write() {
-        refusals.push("409");
-    }
-    if matches!(plan.rpc.idempotency, Idempotency::KeyOptional | Idempotency::KeyRequired) {
-        refusals.push("422");
-    }
+    let refusals = problems::statuses(plan);
     if plan.is_public_read() {
         responses.insert("304".to_owned(), json!({"description": "What you have is still right."}));
     }
     for status in refusals {
         responses
-            .insert(status.to_owned(), json!({"$ref": format!("#/components/responses/{}", name(status))}));
+            .insert(status.to_string(), json!({"$ref": format!("#/components/responses/{}", name(status))}));
     }
     Value::Object(responses)
 }
@@ -153,48 +144,6 @@ pub fn idempotency_key(required: bool) -> Value {
             sent again with it gets the same answer (`Idempotent-Replayed: true`) and is executed once.",
         "schema": {"type": "string", "maxLength": 255, "examples": ["7f9c1b34-order-1"]},
     })
-}
-
-/// The problem responses that operations refer to.
-#[must_use]
-pub fn problems() -> Value {
-    let statuses = ["400", "401", "403", "404", "409", "422", "429", "503", "default"];
-    let responses = statuses.map(|status| {
-        let problem =
-            json!({"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}});
-        (name(status).to_owned(), json!({"description": meaning(status), "content": problem}))
-    });
-    Value::Object(Map::from_iter(responses))
-}
-
-fn name(status: &str) -> &'static str {
-    match status {
-        "400" => "InvalidInput",
-        "401" => "Unauthenticated",
-        "403" => "Forbidden",
-        "404" => "NotFound",
-        "409" => "Rejected",
-        "422" => "KeyReused",
-        "429" => "TooMany",
-        "503" => "Unavailable",
-        _ => "Problem",
-    }
-}
-
-fn meaning(status: &str) -> &'static str {
-    match status {
-        "400" => "The input is malformed or out of range; `errors` says where.",
-        "401" => "No access token, or one that is not valid here.",
-        "403" => "The caller lacks the permission.",
-        "404" => "There is no such thing for this caller.",
-        "409" => {
-            "A rule refused it in the present state, or the first request with this key is still running."
-        }
-        "422" => "The idempotency key was used for another request.",
-        "429" => "Too many requests; `Retry-After` says how long to wait.",
-        "503" => "Cannot answer right now; try again.",
-        _ => "Any other problem.",
-    }
 }
 
 fn first_sentence(text: &str) -> String {

@@ -3,6 +3,7 @@
 //! Everything here follows from the proto descriptors, comments included; nothing is written by
 //! hand, and a test compares the checked-in files with what this module would write.
 
+mod asyncapi;
 mod configuration;
 mod events;
 mod rpcs;
@@ -23,6 +24,8 @@ pub fn pages() -> fault::Result<Vec<Page>> {
     pages.push(rpcs::page());
     pages.push(configuration::page()?);
     let openapi = serde_json::to_string_pretty(&gateway::openapi_document()).map_err(Fault::internal)?;
+    let asyncapi = serde_json::to_string_pretty(&asyncapi::document()).map_err(Fault::internal)?;
+    pages.push(("asyncapi.json".to_owned(), asyncapi + "\n"));
     pages.push(("openapi.json".to_owned(), openapi + "\n"));
     Ok(pages)
 }

@@ -59,6 +59,12 @@ async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if wanted("gateway.get") {
         bench::gateway::get_bundles(&stand, seconds, &mut figures).await?;
     }
+    if wanted("edge") {
+        bench::edge::overhead(&stand, seconds, &mut figures).await?;
+    }
+    if wanted("routing") {
+        bench::edge::lookup(&mut figures)?;
+    }
     if wanted("login") {
         bench::gateway::log_in(&stand, seconds, &mut figures).await?;
     }

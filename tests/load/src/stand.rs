@@ -113,6 +113,14 @@ impl Stand {
         Ok(keys.sign("bench", &caller, jiff::Timestamp::now())?.to_string())
     }
 
+    /// An assertion that a customer is calling through a service of the fleet; good for a minute.
+    #[allow(clippy::disallowed_methods, reason = "a bench runs in real time")]
+    pub fn assertion_of(&self, user: ids::UserId) -> anyhow::Result<String> {
+        let keys = AssertionKeys::from_secret(&SecretString::from(SECRET.to_owned()))?;
+        let caller = Caller { subject: auth::Subject::User(user), ..Caller::anonymous(self.tenant) };
+        Ok(keys.sign("bench", &caller, jiff::Timestamp::now())?.to_string())
+    }
+
     /// A pool that sees everything in one schema.
     pub fn superuser(&self, schema: &str) -> PgPool {
         pool(&self.postgres, schema)

@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use super::Page;
 
 /// One published event.
-struct Published {
+pub struct Published {
     service: String,
     name: String,
     meaning: String,
@@ -77,7 +77,35 @@ that remembers the ids it has handled sees each event once. Events of one aggreg
 Try it with any NATS client: subscribe to `evt.<tenant id>.>`.
 ";
 
-fn published() -> Vec<Published> {
+impl Published {
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What it means.
+    #[must_use]
+    pub fn meaning(&self) -> &str {
+        &self.meaning
+    }
+
+    /// The subject it is published on.
+    #[must_use]
+    pub fn subject(&self) -> String {
+        subject(self)
+    }
+
+    /// The JSON Schema of the whole event.
+    #[must_use]
+    pub fn schema(&self) -> Value {
+        schema(self)
+    }
+}
+
+/// Every published event, by service and name.
+#[must_use]
+pub fn published() -> Vec<Published> {
     let files = contracts::pool().files().filter(|file| file.name().ends_with("/events.proto"));
     let mut events: Vec<_> =
         files.flat_map(|file| file.messages().collect::<Vec<_>>()).filter_map(event).collect();
