@@ -51,10 +51,7 @@ impl Gate {
         tenant: Option<TenantId>,
     ) -> problem::Result<Reply> {
         let _place = self.classes.enter(plan.rpc.rate_class)?;
-        let tenant = match tenant {
-            Some(tenant) => tenant,
-            None => self.tenants.resolve(self.proxies.host(parts).as_deref()).await?,
-        };
+        let tenant = self.tenant_of(parts, tenant).await?;
         let address = self.proxies.client(parts);
         self.must_be_meant(plan, parts)?;
         let (caller, allowance) = self.admit(plan, parts, tenant, address).await?;
@@ -71,6 +68,17 @@ impl Gate {
             allowance.write(answer.headers_mut());
         }
         Ok(answer)
+    }
+
+    /// The tenant the rules have named, else the one identity knows for the host.
+    ///
+    /// # Errors
+    /// 404 `unknown_host`; unavailable when identity cannot answer and the host is new.
+    pub(crate) async fn tenant_of(&self, parts: &Parts, named: Option<TenantId>) -> fault::Result<TenantId> {
+        match named {
+            Some(tenant) => Ok(tenant),
+            None => self.tenants.resolve(self.proxies.host(parts).as_deref()).await,
+        }
     }
 
     /// Who calls, whether they may, and whether they may now. A public rpc answers everybody alike

@@ -36,6 +36,7 @@ use crate::reply::Reply;
 use crate::route_rules::Ruled;
 use crate::routes::{Found, Routes};
 use crate::rules::Rules;
+use crate::socket::Conversations;
 use crate::tenants::Tenants;
 use crate::upstream::Upstream;
 
@@ -56,6 +57,7 @@ pub struct Gate {
     pub(crate) streams: Arc<Semaphore>,
     pub(crate) classes: Classes,
     pub(crate) drain: Drain,
+    conversations: Conversations,
     in_flight: Semaphore,
     hsts: Option<HeaderValue>,
 }
@@ -71,6 +73,7 @@ impl Gate {
         store: Store,
         clock: Arc<dyn Clock>,
         drain: Drain,
+        conversations: Conversations,
     ) -> fault::Result<Self> {
         config.validate()?;
         Ok(Self {
@@ -81,6 +84,7 @@ impl Gate {
             streams: Arc::new(Semaphore::new(config.streams_max.min(Semaphore::MAX_PERMITS))),
             classes: Classes::new(&config.rates),
             drain,
+            conversations,
             tenants: Tenants::new(upstream.clone()),
             bearer: Bearer::new(upstream.clone()),
             limits: Arc::new(Limits::new(&config.rates)),
@@ -129,6 +133,11 @@ impl Gate {
                 tenant
             }
         };
+        if let Some(conversation) = self.conversations.get(parts.uri.path()) {
+            *route = "socket";
+            let tenant = self.tenant_of(parts, tenant).await?;
+            return self.converse(Arc::clone(conversation), parts, tenant).await;
+        }
         match self.routes.find(&parts.method, parts.uri.path())? {
             Found::Rpc(plan, path) => {
                 *route = plan.rpc.path.as_str();

@@ -31,6 +31,7 @@ mod reply;
 mod route_rules;
 mod routes;
 mod rules;
+pub mod socket;
 mod stream;
 mod tenants;
 mod transcode;
@@ -45,6 +46,7 @@ use tokio::net::TcpListener;
 
 pub use config::Config;
 pub use openapi::document as openapi_document;
+pub use socket::Conversations;
 
 /// The built edge: what answers, and what runs behind it.
 pub struct Edge {
@@ -59,13 +61,26 @@ pub struct Edge {
 /// # Errors
 /// When the configuration is invalid or a route cannot work.
 pub async fn edge(platform: &Platform, config: Config) -> fault::Result<Edge> {
+    edge_with(platform, config, Conversations::new()).await
+}
+
+/// Builds the edge with conversations over WebSocket.
+///
+/// # Errors
+/// As [`edge`].
+pub async fn edge_with(
+    platform: &Platform,
+    config: Config,
+    conversations: Conversations,
+) -> fault::Result<Edge> {
     let secret = auth::derive_secret(&platform.secret, "vbwd idempotency digest v1")?;
     let (store, abandoned) =
         idempotency::Store::new(platform.pool(upstream::ME)?, &secret, &config.idempotency)?;
     let clock = Arc::clone(&platform.clock);
     let upstream = upstream::Upstream::new(platform);
     let drain = platform.tasks.drain().clone();
-    let gate = Arc::new(gate::Gate::new(config, upstream, store.clone(), Arc::clone(&clock), drain)?);
+    let gate =
+        Arc::new(gate::Gate::new(config, upstream, store.clone(), Arc::clone(&clock), drain, conversations)?);
     let (limits, authorities) = (Arc::clone(&gate.limits), gate.bearer.authorities());
     let (bus, rules_bus, rules) = (platform.bus(), platform.bus(), Arc::clone(&gate.rules));
     let roles = vec![

@@ -9,6 +9,7 @@ mod bad_input;
 mod bad_tokens;
 mod buy_tokens;
 mod commands;
+mod fuzz;
 mod hooks;
 mod idempotency;
 mod isolation;

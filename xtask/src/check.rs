@@ -5,6 +5,7 @@
 
 use anyhow::Result;
 
+use crate::api;
 use crate::console;
 use crate::deny;
 use crate::layers;
@@ -27,7 +28,8 @@ pub fn quick(place: &Place) -> Result<()> {
     console::timed("Format", || formatted(place))?;
     console::timed("Layers", || layers::run(place))?;
     console::timed("Tidy", || tidy::run(place))?;
-    console::timed("Protos", || protos::run(place))
+    console::timed("Protos", || protos::run(place))?;
+    console::timed("API documents: breaking changes", || api::run(place))
 }
 
 /// Formats the code.

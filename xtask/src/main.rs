@@ -6,12 +6,14 @@
 //!
 //! When you add a verb, also: `VERBS` below, the Makefile if people should type it, CONTRIBUTING.md.
 
+mod api;
 mod bench;
 mod check;
 mod console;
 mod database;
 mod deny;
 mod down;
+mod fuzz;
 mod layers;
 mod packages;
 mod place;
@@ -45,6 +47,7 @@ const VERBS: &[Verb] = &[
     ("layers", "who may depend on whom", layers::run),
     ("tidy", "sizes, head comments, banned words, dead links", tidy::run),
     ("proto-lint", "lint the protos and compare them with the baseline", protos::run),
+    ("api-diff", "compare the API documents with the last release", api::run),
     ("proto-bless", "make the protos of today the new baseline", protos::bless),
     ("sim", "simulate the ledger under faults: SEED=n one seed with its story, RUNS=n many", sim::run),
     ("bench", "build with optimisation and print the figures", bench::run),

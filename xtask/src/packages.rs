@@ -47,6 +47,23 @@ pub fn ensure_servers(place: &Place) -> Result<()> {
     }
 }
 
+/// Makes sure that Python can make environments of its own.
+pub fn ensure_python(place: &Place) -> Result<()> {
+    let is_there = || {
+        let mut python = Command::new("python3");
+        shell::output("python3", python.args(["-c", "import ensurepip, venv"])).is_ok()
+    };
+    if is_there() {
+        return Ok(());
+    }
+    let missing = vec!["python3-venv"];
+    if !is_root()? || !shell::is_on_path("apt-get") {
+        return Err(Missing(missing).into());
+    }
+    console::timed("Installing python3-venv", || install(place, &missing))?;
+    if is_there() { Ok(()) } else { Err(Missing(missing).into()) }
+}
+
 fn missing_servers() -> Result<Vec<&'static str>> {
     let package = |error: servers::ServerError| match error {
         servers::ServerError::NotInstalled { package, .. } => Ok(package),

@@ -85,8 +85,14 @@ pub fn of_vbwd(ports: &Ports, secrets: &Secrets, database_url: &str) -> Vec<(&'s
 }
 
 /// The environment of the test suite.
-pub fn of_tests(postgres_url: &str, nats_program: &str, vbwd_program: &str) -> [(&'static str, String); 3] {
+pub fn of_tests(
+    postgres_url: &str,
+    nats_program: &str,
+    vbwd_program: &str,
+    fuzzer: &str,
+) -> [(&'static str, String); 4] {
     [
+        ("VBWD_TEST_SCHEMATHESIS", fuzzer.to_owned()),
         ("VBWD_TEST_POSTGRES_URL", postgres_url.to_owned()),
         ("VBWD_TEST_NATS_BIN", nats_program.to_owned()),
         ("VBWD_TEST_BINARY", vbwd_program.to_owned()),

@@ -13,6 +13,7 @@ use servers::Postgres;
 
 use crate::check;
 use crate::console;
+use crate::fuzz;
 use crate::packages;
 use crate::place::Place;
 use crate::settings;
@@ -29,11 +30,12 @@ const GROUPS: &[(&str, &[&str])] = &[
 pub fn run(place: &Place) -> Result<()> {
     check::quick(place)?;
     packages::ensure_servers(place)?;
+    let fuzzer = fuzz::ensure(place)?.display().to_string();
     console::timed("Building everything", || build(place))?;
     let postgres = console::timed("Starting a private PostgreSQL", || Ok(Postgres::ephemeral()?))?;
     let nats = servers::nats_binary()?.display().to_string();
     let vbwd = place.target_folder()?.join("debug").join("vbwd").display().to_string();
-    let environment = settings::of_tests(&postgres.url(), &nats, &vbwd);
+    let environment = settings::of_tests(&postgres.url(), &nats, &vbwd, &fuzzer);
     let mut failed = Vec::new();
     for (name, selection) in GROUPS {
         console::step(name);

@@ -11,5 +11,6 @@ mod idempotency;
 mod rules;
 mod services_down;
 mod socket;
+mod sockets;
 mod streams;
 mod transcoding;
