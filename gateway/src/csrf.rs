@@ -20,9 +20,25 @@ impl Gate {
     /// # Errors
     /// 403 `request_forged`.
     pub(crate) fn must_be_meant(&self, plan: &Plan, parts: &Parts) -> fault::Result<()> {
-        let tempting =
-            cookies::sign(&parts.headers) || (plan.opens_session && cookies::wished(&parts.headers));
-        if parts.method.is_safe() || !tempting || self.is_from_here(parts) == Some(true) {
+        if plan.opens_session && cookies::wished(&parts.headers) {
+            return self.must_be_from_here(parts);
+        }
+        self.must_be_meant_by_cookie(parts)
+    }
+
+    /// As [`Gate::must_be_meant`], for what is no rpc.
+    ///
+    /// # Errors
+    /// 403 `request_forged`.
+    pub(crate) fn must_be_meant_by_cookie(&self, parts: &Parts) -> fault::Result<()> {
+        if parts.method.is_safe() || !cookies::sign(&parts.headers) {
+            return Ok(());
+        }
+        self.must_be_from_here(parts)
+    }
+
+    fn must_be_from_here(&self, parts: &Parts) -> fault::Result<()> {
+        if self.is_from_here(parts) == Some(true) {
             return Ok(());
         }
         let message = "A request signed by a cookie must come from the shop's own pages.";

@@ -38,6 +38,7 @@ use crate::routes::{Found, Routes};
 use crate::rules::Rules;
 use crate::socket::Conversations;
 use crate::tenants::Tenants;
+use crate::upload::Sinks;
 use crate::upstream::Upstream;
 
 /// Everything a request may need.
@@ -57,7 +58,8 @@ pub struct Gate {
     pub(crate) streams: Arc<Semaphore>,
     pub(crate) classes: Classes,
     pub(crate) drain: Drain,
-    conversations: Conversations,
+    pub(crate) conversations: Conversations,
+    pub(crate) sinks: Sinks,
     in_flight: Semaphore,
     hsts: Option<HeaderValue>,
 }
@@ -73,7 +75,6 @@ impl Gate {
         store: Store,
         clock: Arc<dyn Clock>,
         drain: Drain,
-        conversations: Conversations,
     ) -> fault::Result<Self> {
         config.validate()?;
         Ok(Self {
@@ -84,7 +85,8 @@ impl Gate {
             streams: Arc::new(Semaphore::new(config.streams_max.min(Semaphore::MAX_PERMITS))),
             classes: Classes::new(&config.rates),
             drain,
-            conversations,
+            conversations: Conversations::new(),
+            sinks: Sinks::new(),
             tenants: Tenants::new(upstream.clone()),
             bearer: Bearer::new(upstream.clone()),
             limits: Arc::new(Limits::new(&config.rates)),
@@ -137,6 +139,11 @@ impl Gate {
             *route = "socket";
             let tenant = self.tenant_of(parts, tenant).await?;
             return self.converse(Arc::clone(conversation), parts, tenant).await;
+        }
+        if let Some(sink) = self.sinks.get(parts.uri.path()) {
+            *route = "upload";
+            let tenant = self.tenant_of(parts, tenant).await?;
+            return self.upload(&**sink, parts, body, tenant).await.map(Reply::from);
         }
         match self.routes.find(&parts.method, parts.uri.path())? {
             Found::Rpc(plan, path) => {

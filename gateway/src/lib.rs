@@ -35,6 +35,7 @@ pub mod socket;
 mod stream;
 mod tenants;
 mod transcode;
+pub mod upload;
 mod upstream;
 
 use std::sync::Arc;
@@ -47,6 +48,7 @@ use tokio::net::TcpListener;
 pub use config::Config;
 pub use openapi::document as openapi_document;
 pub use socket::Conversations;
+pub use upload::Sinks;
 
 /// The built edge: what answers, and what runs behind it.
 pub struct Edge {
@@ -61,10 +63,10 @@ pub struct Edge {
 /// # Errors
 /// When the configuration is invalid or a route cannot work.
 pub async fn edge(platform: &Platform, config: Config) -> fault::Result<Edge> {
-    edge_with(platform, config, Conversations::new()).await
+    edge_with(platform, config, Conversations::new(), Sinks::new()).await
 }
 
-/// Builds the edge with conversations over WebSocket.
+/// Builds the edge with conversations over WebSocket, and sinks for uploads.
 ///
 /// # Errors
 /// As [`edge`].
@@ -72,6 +74,7 @@ pub async fn edge_with(
     platform: &Platform,
     config: Config,
     conversations: Conversations,
+    sinks: Sinks,
 ) -> fault::Result<Edge> {
     let secret = auth::derive_secret(&platform.secret, "vbwd idempotency digest v1")?;
     let (store, abandoned) =
@@ -79,8 +82,9 @@ pub async fn edge_with(
     let clock = Arc::clone(&platform.clock);
     let upstream = upstream::Upstream::new(platform);
     let drain = platform.tasks.drain().clone();
-    let gate =
-        Arc::new(gate::Gate::new(config, upstream, store.clone(), Arc::clone(&clock), drain, conversations)?);
+    let mut gate = gate::Gate::new(config, upstream, store.clone(), Arc::clone(&clock), drain)?;
+    (gate.conversations, gate.sinks) = (conversations, sinks);
+    let gate = Arc::new(gate);
     let (limits, authorities) = (Arc::clone(&gate.limits), gate.bearer.authorities());
     let (bus, rules_bus, rules) = (platform.bus(), platform.bus(), Arc::clone(&gate.rules));
     let roles = vec![

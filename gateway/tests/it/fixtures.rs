@@ -113,7 +113,10 @@ pub async fn fleet_of(
     let (tenant, other_tenant) = (TenantId::new(), TenantId::new());
     *seen.keys.lock().unwrap() = vec![issuer.jwk()];
     *seen.hosts.lock().unwrap() = vec![("a.test".to_owned(), tenant), ("b.test".to_owned(), other_tenant)];
-    let edge = gateway::edge_with(&platform, config, crate::sockets::conversations()).await.unwrap();
+    let edge =
+        gateway::edge_with(&platform, config, crate::sockets::conversations(), crate::uploads::sinks())
+            .await
+            .unwrap();
     for role in edge.roles {
         role.start("gateway", &platform.tasks);
     }

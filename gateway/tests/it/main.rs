@@ -14,3 +14,4 @@ mod socket;
 mod sockets;
 mod streams;
 mod transcoding;
+mod uploads;

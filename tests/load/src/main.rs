@@ -59,7 +59,7 @@ async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if wanted("gateway.get") {
         bench::gateway::get_bundles(&stand, seconds, &mut figures).await?;
     }
-    if wanted("edge") {
+    if wanted("overhead") {
         bench::edge::overhead(&stand, seconds, &mut figures).await?;
     }
     if wanted("routing") {

@@ -44,17 +44,18 @@ impl Worker for Grpc {
 }
 
 /// The same read through the gateway and from the service by gRPC, one after the other over one
-/// connection each.
+/// connection each. All services share a process here: behind the gateway the call is a function call,
+/// directly it goes over TCP, so the difference is HTTP, JSON and the gateway's work against gRPC's.
 pub async fn overhead(stand: &Stand, time: Duration, figures: &mut Figures) -> anyhow::Result<()> {
     let user = stand.users.first().context("a user")?;
     let mut connection = stand.connect().await?;
     let me = connection.get_json("/api/v1/me", Some(&user.token)).await?;
     let id = me["user"]["user_id"].as_str().context("a user id")?.parse()?;
     let http = Http { connection, token: user.token.clone() };
-    figures.add_run("edge.through_gateway", &workload::run(vec![http], time).await?, "req/s")?;
+    figures.add_run("overhead.through_gateway", &workload::run(vec![http], time).await?, "req/s")?;
     let client = WalletServiceClient::new(stand.ledger_channel().await?);
     let grpc = Grpc { client, assertion: stand.assertion_of(id)?.parse()? };
-    figures.add_run("edge.direct_grpc", &workload::run(vec![grpc], time).await?, "req/s")
+    figures.add_run("overhead.direct_grpc", &workload::run(vec![grpc], time).await?, "req/s")
 }
 
 /// Looking up rules among ten thousand: of one tenant, and of a hundred.
