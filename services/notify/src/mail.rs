@@ -19,5 +19,6 @@ pub(crate) use address::recipient;
 pub(crate) use again::send_again;
 pub(crate) use locale::locale_tag;
 pub(crate) use log::{MailAttempt, MailFilter, MailRow};
-pub(crate) use queue::{NewMail, Queue};
+pub(crate) use once::NewMail;
+pub(crate) use queue::Queue;
 pub(crate) use sender::Mailer;

@@ -1,13 +1,24 @@
-//! What makes two calls the same mail.
+//! A mail as it is asked for, and what makes two calls the same mail.
+
+use std::collections::BTreeMap;
 
 use eventstore::{body_hash, storage};
 use fault::{Code, Fault};
-use ids::{MailId, OperationId, TenantId};
+use ids::{MailId, OperationId, TenantId, UserId};
 use prost::Message as _;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::queue::NewMail;
+/// A mail to be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct NewMail {
+    pub template: String,
+    /// Empty: the tenant's.
+    pub locale: String,
+    pub recipient: String,
+    pub user: Option<UserId>,
+    pub variables: BTreeMap<String, String>,
+}
 
 /// The mail that an earlier call with the same operation made.
 pub(super) async fn earlier(

@@ -18,7 +18,7 @@ use sqlx::PgConnection;
 use tokio::sync::Notify;
 use uuid::Uuid;
 
-use super::once::{earlier, fingerprint};
+use super::once::{NewMail, earlier, fingerprint};
 use super::{address, locale_tag};
 use crate::catalogue;
 use crate::config::MailConfig;
@@ -32,17 +32,6 @@ const CLAIM: &str = "WITH due AS ( \
      UPDATE mails m SET attempts = attempts + 1, due_at = $3 FROM due WHERE m.mail_id = due.mail_id \
      RETURNING m.mail_id, m.tenant_id, m.template, m.locale, m.recipient, m.user_id, m.variables, \
        m.attempts, m.attempts_before, m.created_at";
-/// A mail to be sent.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct NewMail {
-    pub template: String,
-    /// Empty: the tenant's.
-    pub locale: String,
-    pub recipient: String,
-    pub user: Option<UserId>,
-    pub variables: BTreeMap<String, String>,
-}
-
 /// A mail that is being sent by whoever holds this.
 #[derive(Debug, Clone)]
 pub(crate) struct Claimed {

@@ -10,18 +10,9 @@ use tokio::sync::mpsc;
 
 use super::desk::Desk;
 use super::rounds::Append;
-use super::settling::{Next, Settling};
+use super::settling::{Next, Settled, Settling};
 use super::snapshots::Due;
 use crate::metrics;
-
-/// What became of a batch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Settled {
-    /// It is in the journal.
-    Durable,
-    /// It is not, or nobody knows.
-    Unknown,
-}
 
 /// Appends what the writer hands over, one after another, until the writer ends or an append cannot be
 /// settled.

@@ -11,8 +11,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::oneshot;
 
-use super::appender::Settled;
 use super::mailbox::{Mailbox, NotTaken};
+use super::settling::Settled;
 use super::work::Work;
 use super::writer::{Ended, PartitionWriter, Rest};
 

@@ -12,13 +12,14 @@ use runtime::Drain;
 use tokio::sync::{mpsc, oneshot};
 use wallet_domain::Writer;
 
-use super::appender::{self, Settled};
+use super::appender;
 use super::desk::Desk;
 use super::lease::{self, Validity};
 use super::ledger::Ledger;
 use super::mailbox::Mailbox;
 use super::recovery::{Failed, Recovered, catch_up, recover};
 use super::rounds::{Append, Rounds};
+use super::settling::Settled;
 use super::snapshots;
 use super::writer::{Ended, PartitionWriter};
 use crate::metrics;

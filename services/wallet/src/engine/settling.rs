@@ -22,6 +22,15 @@ pub(crate) enum Next {
     Done(Result<(), JournalError>),
 }
 
+/// What became of a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Settled {
+    /// It is in the journal.
+    Durable,
+    /// It is not, or nobody knows.
+    Unknown,
+}
+
 /// An append that is not settled yet.
 pub(crate) struct Settling {
     began: Instant,

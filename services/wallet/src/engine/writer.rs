@@ -9,9 +9,9 @@ use tokio::sync::mpsc;
 use wallet_domain::{Broken, Origin, Request};
 
 use super::Validity;
-use super::appender::Settled;
 use super::mailbox::{Found, Mailbox};
 use super::rounds::{Append, Launch, Rounds};
+use super::settling::Settled;
 use super::work::Lost;
 
 /// The owner of one partition's state.

@@ -13,12 +13,11 @@ use wallet_domain::{Writer, encode_snapshot};
 use super::dice::Dice;
 use super::disk::SimJournal;
 use super::process::SimClock;
-use crate::engine::appender::Settled;
 use crate::engine::lease::Validity;
 use crate::engine::mailbox::Mailbox;
 use crate::engine::recovery::Recovered;
 use crate::engine::rounds::{Append, Limits, Rounds};
-use crate::engine::settling::{Next, Settling};
+use crate::engine::settling::{Next, Settled, Settling};
 use crate::engine::writer::{Ended, Filled, Launched, PartitionWriter};
 
 /// How long a lease lasts.
