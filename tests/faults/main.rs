@@ -5,6 +5,7 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod audit;
 mod crashes;
 mod edge;
 mod ledger_crashes;

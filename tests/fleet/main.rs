@@ -4,6 +4,7 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod audit;
 mod authority;
 mod bad_input;
 mod bad_tokens;

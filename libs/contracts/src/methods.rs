@@ -92,6 +92,20 @@ pub enum Idempotency {
     KeyRequired,
 }
 
+impl Method {
+    /// Whether calling it is a privileged action, which the audit trail tells of: it asks for a
+    /// permission, and it changes something or shows what opens something.
+    #[must_use]
+    pub fn is_privileged(&self) -> bool {
+        match &self.access {
+            Some(Access::Permission(permission)) => {
+                self.idempotency != Idempotency::Safe || permission.ends_with(".secrets")
+            }
+            _ => false,
+        }
+    }
+}
+
 static METHODS: LazyLock<Vec<Method>> = LazyLock::new(|| {
     let ours = pool().services().filter(|service| service.package_name().starts_with("vbwd."));
     ours.flat_map(|service| service.methods().map(read).collect::<Vec<_>>()).collect()

@@ -3,10 +3,11 @@
 //! A service is a value: gRPC [`Routes`](tonic::service::Routes) and a list of [`Role`]s (relay,
 //! projectors, reactors, timers). The runtime starts, watches and drains them. It owns
 //! configuration ([`config`]), telemetry ([`telemetry`]), the admin port ([`admin`]), the guard in
-//! front of every rpc ([`guard`]), the channels between services ([`Channel`]) and the databases'
+//! front of every rpc ([`guard`]), the notes about privileged actions ([`audit`]), the channels between services ([`Channel`]) and the databases'
 //! schemas and log-in roles ([`database`]). It knows no business word.
 
 pub mod admin;
+pub mod audit;
 mod channel;
 pub mod config;
 mod context;

@@ -46,6 +46,11 @@ enum Command {
         #[command(subcommand)]
         command: EventsCommand,
     },
+    /// The audit trail: whether it was altered.
+    Audit {
+        #[command(subcommand)]
+        command: command::audit::Command,
+    },
     /// The ledger: who serves which partition, and whether it is sound.
     Ledger {
         #[command(subcommand)]
@@ -133,6 +138,7 @@ async fn act(command: Command, config: Config) -> fault::Result<()> {
         Command::Events { command: EventsCommand::Republish { service, from } } => {
             command::republish::run(&config, service, from.as_deref()).await
         }
+        Command::Audit { command } => command::audit::run(&config, command).await,
         Command::Seed { command: SeedCommand::Demo } => command::seed::run(&config).await,
         Command::Config { .. } | Command::Docs { .. } | Command::Ledger { .. } => Ok(()), // done before
     }

@@ -1,5 +1,6 @@
 //! What the command line can ask for, one file each.
 
+pub mod audit;
 pub mod doctor;
 pub mod migrate;
 pub mod republish;

@@ -30,6 +30,7 @@ mod role;
 mod routing;
 mod second_factor;
 mod second_proof;
+mod trail;
 mod upkeep;
 mod user;
 

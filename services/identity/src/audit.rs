@@ -1,22 +1,35 @@
-//! The audit trail: written in the transaction of the action it tells of.
+//! The audit trail: written in the transaction of the action it tells of; what other services have
+//! recorded comes through [`take_over`].
 //!
 //! Writers of one tenant take turns on the lock of the chain's head, which is the last lock any
 //! transaction here takes; so append the entry last. Rows are added and never changed: the service's
-//! roles have no right to. [`verify`] reads a whole chain and finds what an owner of the database
-//! may have altered.
+//! roles have no right to, and a trigger refuses everybody else. [`verify`] reads a whole chain and
+//! finds what an owner of the database may have altered all the same.
+
+mod search;
+
+use std::collections::HashSet;
 
 use eventstore::{CommandContext, UnitOfWork, storage};
-use fault::Fault;
-use ids::{TenantId, UserId};
+use fault::{Code, Fault};
+use ids::TenantId;
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx as _;
 use serde_json::Value;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::rules::chain::{self, Entry, GENESIS, Hash, Link, Verifier};
+use crate::NAME;
+use crate::rules::chain::{self, Broken, Entry, GENESIS, Hash, Link, Verifier};
+use crate::rules::export::hex;
+
+use search::LinkRow;
+pub use search::{Filter, about, oldest_first, page};
 
 const VERIFIED_AT_A_TIME: i64 = 1_000;
+
+/// The outcome of what is recorded where it is done.
+pub const DONE: &str = "done";
 
 /// An action to be recorded.
 pub struct Action<'a> {
@@ -41,10 +54,39 @@ pub struct Action<'a> {
 pub async fn record(unit: &mut UnitOfWork, action: Action<'_>) -> fault::Result<()> {
     let context = unit.context()?.clone();
     let entry = entry(&context, action)?;
-    append(unit.connection(), context.tenant, entry).await
+    append(unit.connection(), context.tenant, entry).await.map(drop)
 }
 
-fn entry(context: &CommandContext, action: Action<'_>) -> fault::Result<Entry> {
+/// Takes entries that were recorded elsewhere into the chain, in their order; those that are in it
+/// already are left alone. Answers how many were new. The lock of the head makes one taker at a time
+/// look and append, so two couriers with the same entries add them once.
+///
+/// # Errors
+/// Faults of the database.
+pub async fn take_over(on: &mut PgConnection, tenant: TenantId, entries: Vec<Entry>) -> fault::Result<i32> {
+    hold_head(on, tenant).await?;
+    let ids: Vec<_> = entries.iter().map(|entry| entry.entry_id).collect();
+    let mut known: HashSet<Uuid> =
+        sqlx::query_scalar("SELECT entry_id FROM audit_entries WHERE tenant_id = $1 AND entry_id = ANY($2)")
+            .bind(tenant.as_uuid())
+            .bind(ids)
+            .fetch_all(&mut *on)
+            .await
+            .map_err(storage)?
+            .into_iter()
+            .collect();
+    let mut added = 0;
+    for entry in entries {
+        if known.insert(entry.entry_id) {
+            append(on, tenant, entry).await?;
+            added += 1;
+        }
+    }
+    Ok(added)
+}
+
+/// The entry that [`record`] would write for an action.
+pub(crate) fn entry(context: &CommandContext, action: Action<'_>) -> fault::Result<Entry> {
     let json = |value: Option<Value>| value.map_or_else(String::new, |value| value.to_string());
     Ok(Entry {
         entry_id: Uuid::now_v7(),
@@ -56,6 +98,9 @@ fn entry(context: &CommandContext, action: Action<'_>) -> fault::Result<Entry> {
         trace_id: context.traceparent.as_deref().and_then(trace_id).unwrap_or_default().to_owned(),
         before_json: json(action.before),
         after_json: json(action.after),
+        source: NAME.to_owned(),
+        operation_id: context.operation_id.to_string(),
+        outcome: DONE.to_owned(),
     })
 }
 
@@ -64,32 +109,47 @@ fn trace_id(traceparent: &str) -> Option<&str> {
     traceparent.split('-').nth(1)
 }
 
-async fn append(on: &mut PgConnection, tenant: TenantId, entry: Entry) -> fault::Result<()> {
+/// Adds an entry at the end of the chain.
+///
+/// # Errors
+/// Faults of the database.
+pub(crate) async fn append(on: &mut PgConnection, tenant: TenantId, entry: Entry) -> fault::Result<Link> {
     let (sequence, previous) = hold_head(on, tenant).await?;
     let sequence = sequence + 1;
     let hash = chain::hash(tenant, sequence, &previous, &entry);
+    let link = Link { sequence, entry, previous_hash: previous, hash };
+    insert(on, tenant, &link).await?;
+    move_head(on, tenant, sequence, &hash).await?;
+    Ok(link)
+}
+
+async fn insert(on: &mut PgConnection, tenant: TenantId, link: &Link) -> fault::Result<()> {
+    let entry = &link.entry;
     sqlx::query(
         "INSERT INTO audit_entries (tenant_id, sequence, entry_id, at, actor, action, target, origin_address, \
-         trace_id, before_json, after_json, previous_hash, hash) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+         trace_id, before_json, after_json, source, operation_id, outcome, previous_hash, hash) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
     )
     .bind(tenant.as_uuid())
-    .bind(sequence)
+    .bind(link.sequence)
     .bind(entry.entry_id)
     .bind(entry.at.to_sqlx())
-    .bind(entry.actor)
-    .bind(entry.action)
-    .bind(entry.target)
-    .bind(entry.origin_address)
-    .bind(entry.trace_id)
-    .bind(entry.before_json)
-    .bind(entry.after_json)
-    .bind(previous.as_slice())
-    .bind(hash.as_slice())
-    .execute(&mut *on)
+    .bind(&entry.actor)
+    .bind(&entry.action)
+    .bind(&entry.target)
+    .bind(&entry.origin_address)
+    .bind(&entry.trace_id)
+    .bind(&entry.before_json)
+    .bind(&entry.after_json)
+    .bind(&entry.source)
+    .bind(&entry.operation_id)
+    .bind(&entry.outcome)
+    .bind(link.previous_hash.as_slice())
+    .bind(link.hash.as_slice())
+    .execute(on)
     .await
     .map_err(storage)?;
-    move_head(on, tenant, sequence, &hash).await
+    Ok(())
 }
 
 /// The end of the chain, under its lock; a chain that has not begun gets its head here.
@@ -117,99 +177,44 @@ async fn move_head(on: &mut PgConnection, tenant: TenantId, sequence: i64, hash:
     Ok(())
 }
 
-#[derive(sqlx::FromRow)]
-struct LinkRow {
-    sequence: i64,
-    entry_id: Uuid,
-    at: jiff_sqlx::Timestamp,
-    actor: String,
-    action: String,
-    target: String,
-    origin_address: String,
-    trace_id: String,
-    before_json: String,
-    after_json: String,
-    previous_hash: Vec<u8>,
-    hash: Vec<u8>,
+/// What a chain was found to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Verdict {
+    /// Entries in order.
+    pub entries: i64,
+    /// Hash of the last of them.
+    pub head: Hash,
+    /// Where it is broken, if it is.
+    pub broken: Option<Broken>,
 }
 
-impl TryFrom<LinkRow> for Link {
-    type Error = Fault;
+impl Verdict {
+    /// The hash of the last entry, as text.
+    #[must_use]
+    pub fn head_text(&self) -> String {
+        hex(&self.head)
+    }
 
-    fn try_from(row: LinkRow) -> fault::Result<Self> {
-        Ok(Self {
-            sequence: row.sequence,
-            entry: Entry {
-                entry_id: row.entry_id,
-                at: row.at.to_jiff(),
-                actor: row.actor,
-                action: row.action,
-                target: row.target,
-                origin_address: row.origin_address,
-                trace_id: row.trace_id,
-                before_json: row.before_json,
-                after_json: row.after_json,
-            },
-            previous_hash: fixed(row.previous_hash)?,
-            hash: fixed(row.hash)?,
-        })
+    /// The verdict, or the fault that it is for whoever relies on the chain.
+    ///
+    /// # Errors
+    /// `audit_chain_broken` with the place.
+    pub fn sound(self) -> fault::Result<Self> {
+        match self.broken {
+            None => Ok(self),
+            Some(place) => {
+                let message = "The audit trail was altered.";
+                Err(Fault::new(Code::Internal, "audit_chain_broken", message).with_fact("place", place))
+            }
+        }
     }
 }
 
-/// At most `limit` entries, newest first, behind `before`.
+/// Checks the whole chain of a tenant.
 ///
 /// # Errors
-/// Faults of the database.
-pub async fn page(
-    on: &mut PgConnection,
-    tenant: TenantId,
-    before: Option<i64>,
-    limit: i64,
-) -> fault::Result<Vec<Link>> {
-    let rows: Vec<LinkRow> = sqlx::query_as(
-        "SELECT sequence, entry_id, at, actor, action, target, origin_address, trace_id, before_json, \
-         after_json, previous_hash, hash FROM audit_entries \
-         WHERE tenant_id = $1 AND ($2::bigint IS NULL OR sequence < $2) ORDER BY sequence DESC LIMIT $3",
-    )
-    .bind(tenant.as_uuid())
-    .bind(before)
-    .bind(limit)
-    .fetch_all(on)
-    .await
-    .map_err(storage)?;
-    rows.into_iter().map(Link::try_from).collect()
-}
-
-/// At most `limit` entries about what a user did, or what was done to the user, newest first.
-///
-/// # Errors
-/// Faults of the database.
-pub async fn about(
-    on: &mut PgConnection,
-    tenant: TenantId,
-    user: UserId,
-    limit: i64,
-) -> fault::Result<Vec<Link>> {
-    let rows: Vec<LinkRow> = sqlx::query_as(
-        "SELECT sequence, entry_id, at, actor, action, target, origin_address, trace_id, before_json, \
-         after_json, previous_hash, hash FROM audit_entries \
-         WHERE tenant_id = $1 AND (actor = $2 OR actor ^@ ($2 || ' via ') OR target = $3) ORDER BY sequence DESC LIMIT $4",
-    )
-    .bind(tenant.as_uuid())
-    .bind(format!("user:{user}"))
-    .bind(format!("user/{user}"))
-    .bind(limit)
-    .fetch_all(on)
-    .await
-    .map_err(storage)?;
-    rows.into_iter().map(Link::try_from).collect()
-}
-
-/// Checks the whole chain of a tenant; answers its length.
-///
-/// # Errors
-/// `audit_chain_broken` with the place, or faults of the database.
-pub async fn verify(on: &mut PgConnection, tenant: TenantId) -> fault::Result<i64> {
+/// Faults of the database; a broken chain is a verdict.
+pub async fn verify(on: &mut PgConnection, tenant: TenantId) -> fault::Result<Verdict> {
     let head: Option<(i64, Vec<u8>)> =
         sqlx::query_as("SELECT sequence, hash FROM audit_heads WHERE tenant_id = $1")
             .bind(tenant.as_uuid())
@@ -221,15 +226,16 @@ pub async fn verify(on: &mut PgConnection, tenant: TenantId) -> fault::Result<i6
         None => (0, GENESIS),
     };
     let mut verifier = Verifier::new(tenant);
-    loop {
+    let mut checked = Ok(());
+    while checked.is_ok() {
         let links = links_after(on, tenant, verifier.sequence(), head_sequence).await?;
         if links.is_empty() {
             break;
         }
-        links.iter().try_for_each(|link| verifier.check(link)).map_err(broken)?;
+        checked = links.iter().try_for_each(|link| verifier.check(link));
     }
-    verifier.finish(head_sequence, &head_hash).map_err(broken)?;
-    Ok(head_sequence)
+    let broken = checked.and_then(|()| verifier.finish(head_sequence, &head_hash)).err();
+    Ok(Verdict { entries: verifier.sequence(), head: head_hash, broken })
 }
 
 /// Entries behind `after` and up to `head`, oldest first: what was added since is not looked at.
@@ -240,9 +246,8 @@ async fn links_after(
     head: i64,
 ) -> fault::Result<Vec<Link>> {
     let rows: Vec<LinkRow> = sqlx::query_as(
-        "SELECT sequence, entry_id, at, actor, action, target, origin_address, trace_id, before_json, \
-         after_json, previous_hash, hash FROM audit_entries \
-         WHERE tenant_id = $1 AND sequence > $2 AND sequence <= $3 ORDER BY sequence LIMIT $4",
+        "SELECT * FROM audit_entries WHERE tenant_id = $1 AND sequence > $2 AND sequence <= $3 \
+         ORDER BY sequence LIMIT $4",
     )
     .bind(tenant.as_uuid())
     .bind(after)
@@ -252,11 +257,6 @@ async fn links_after(
     .await
     .map_err(storage)?;
     rows.into_iter().map(Link::try_from).collect()
-}
-
-fn broken(broken: chain::Broken) -> Fault {
-    Fault::new(fault::Code::Internal, "audit_chain_broken", "The audit trail was altered.")
-        .with_fact("place", broken)
 }
 
 fn fixed(bytes: Vec<u8>) -> fault::Result<Hash> {

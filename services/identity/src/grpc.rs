@@ -3,6 +3,7 @@
 mod access;
 mod account;
 mod admin;
+mod audit;
 mod auth;
 mod convert;
 mod permission;
@@ -37,7 +38,7 @@ use tonic::Request;
 use tonic::service::Routes;
 
 use crate::Identity;
-pub(crate) use convert::timestamp;
+pub(crate) use convert::{audit_entry, timestamp};
 
 /// What is told to everybody alike, whatever follows.
 const ACCEPTED: &str = "accepted";

@@ -34,6 +34,7 @@ use runtime::{Drain, Platform, Role, Service};
 use sqlx::migrate::Migrator;
 
 pub use app::Identity;
+pub use audit::Verdict;
 pub use config::Config;
 pub use outbound::publish;
 pub use provision::{DemoTenant, NewTenant, NewUser, Provisioner, seed_demo};

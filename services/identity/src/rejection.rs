@@ -72,6 +72,23 @@ pub enum Rejection {
     /// The session was ended.
     #[error("session ended")]
     SessionEnded,
+    /// An audit entry of a plugin cannot be kept like this.
+    #[error("unfit audit entry at {pointer}: {code}")]
+    EntryUnfit {
+        /// Which part.
+        pointer: &'static str,
+        /// What is wrong with it.
+        code: &'static str,
+    },
+    /// More audit entries at once than are taken over.
+    #[error("too many audit entries, at most {max}")]
+    EntriesTooMany {
+        /// Most entries.
+        max: usize,
+    },
+    /// Only programs, which sign in as service accounts, may do this.
+    #[error("not a service account")]
+    ServiceAccountRequired,
     /// Something written about a person cannot be kept.
     #[error("unfit {pointer}: {code}")]
     DetailUnfit {

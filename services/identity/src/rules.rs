@@ -7,6 +7,8 @@ pub mod chain;
 pub mod details;
 pub mod device;
 pub mod email;
+pub mod export;
+pub mod extension;
 pub mod impersonation;
 pub mod keys;
 pub mod lockout;

@@ -33,6 +33,7 @@ use std::sync::Arc;
 use bus::EventOutbox;
 use eventstore::EventStore;
 use kernel::Clock;
+use runtime::audit::Trail;
 use runtime::{Platform, Role, Service};
 use sqlx::migrate::Migrator;
 
@@ -58,6 +59,7 @@ pub async fn service(platform: &Platform, config: Config) -> fault::Result<Servi
     let parts = Parts::new(platform, &config)?;
     let mailer = Mailer::new(parts.queue.clone(), platform.environment, &config.mail)?;
     let dispatcher = parts.dispatcher(&config)?;
+    let trail = Trail::new(parts.store.clone(), Arc::clone(&platform.clock));
     let roles = vec![
         relay(&parts, platform),
         sender(mailer),
@@ -68,8 +70,9 @@ pub async fn service(platform: &Platform, config: Config) -> fault::Result<Servi
         on_event(&parts, platform, &config)?,
         notification_tail(&parts),
         notification_sweep(&parts, &config),
+        trail.courier(platform),
     ];
-    Ok(Service { name: NAME, routes: grpc::routes(parts.rpcs(&config)), roles })
+    Ok(Service { name: NAME, routes: trail.around(grpc::routes(parts.rpcs(&config))), roles })
 }
 
 /// What the roles share.

@@ -19,7 +19,9 @@ use fault::Code;
 use ids::PaymentId;
 use jiff::{SignedDuration, Timestamp};
 use kernel::{Aggregate as _, Clock};
-use payments_gateway_domain::{Payment, PaymentCommand, PaymentEvent, Step, TimeLimits};
+use payments_gateway_domain::{Payment, PaymentCommand, PaymentEvent, RefundOutcome, Step, TimeLimits};
+use runtime::audit;
+use serde_json::{Value, json};
 
 use crate::providers::Providers;
 use crate::refusal::refused;
@@ -129,6 +131,7 @@ impl Payments {
         if let Some(row) = PaymentRow::of(PaymentId::from_uuid(payment.id), &next, revision) {
             row.write(unit.connection(), owner, self.next_check(&next)).await?;
         }
+        audit::changed((!payment.is_new()).then(|| shown(&payment.state)), Some(shown(&next)));
         unit.append(payment, events).await?;
         Ok(())
     }
@@ -154,4 +157,17 @@ impl Payments {
             authorized: SignedDuration::from_secs(self.config.authorized_expire_after_seconds.into()),
         }
     }
+}
+
+/// What the audit trail keeps of a payment.
+fn shown(payment: &Payment) -> Value {
+    let refunds = payment.refunds().values().map(|refund| {
+        let outcome = match &refund.outcome {
+            RefundOutcome::Pending => "pending",
+            RefundOutcome::Completed => "completed",
+            RefundOutcome::Failed { .. } => "failed",
+        };
+        json!({ "amount": refund.amount.to_string(), "outcome": outcome })
+    });
+    json!({ "status": payment.status().name(), "refunds": refunds.collect::<Vec<_>>() })
 }

@@ -23,6 +23,7 @@ use std::sync::Arc;
 
 use bus::EventOutbox;
 use eventstore::EventStore;
+use runtime::audit::Trail;
 use runtime::{Platform, Role, Service};
 use sqlx::migrate::Migrator;
 
@@ -51,6 +52,7 @@ pub fn service_with(platform: &Platform, config: Config, providers: Providers) -
     let store = EventStore::new(platform.pool(NAME)?, NAME);
     let payments = Arc::new(Payments::new(store.clone(), Arc::clone(&platform.clock), providers, config)?);
     let (bus, reconciling) = (platform.bus(), Arc::clone(&payments));
+    let trail = Trail::new(store.clone(), Arc::clone(&platform.clock));
     let roles = vec![
         Role::task("relay", move |drain| {
             bus::run_relay(bus.clone(), EventOutbox::new(store.clone(), publish), drain)
@@ -59,8 +61,9 @@ pub fn service_with(platform: &Platform, config: Config, providers: Providers) -
             let payments = Arc::clone(&reconciling);
             async move { payments.run_reconciler(drain).await }
         }),
+        trail.courier(platform),
     ];
-    Ok(Service { name: NAME, routes: grpc::routes(payments), roles })
+    Ok(Service { name: NAME, routes: trail.around(grpc::routes(payments)), roles })
 }
 
 /// The migrations of the schema `payments`.

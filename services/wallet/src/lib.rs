@@ -28,6 +28,7 @@ mod teller;
 use std::sync::Arc;
 
 use journal::{AnyJournal, PostgresJournal};
+use runtime::audit::Trail;
 use runtime::{Platform, Role, Service};
 use secrecy::ExposeSecret as _;
 use sqlx::migrate::Migrator;
@@ -88,7 +89,9 @@ pub async fn service(platform: &Platform, config: Config) -> fault::Result<Servi
     store.settle_layout(ledger.partitions()).await?;
     settle_journal(&store, kind).await?;
     ledger.announce(platform.readiness.latch("wallet.ledger"));
-    let roles = roles(platform, &ledger, &journal, &store);
+    let mut roles = roles(platform, &ledger, &journal, &store);
+    let trail = Trail::new(store.events().clone(), Arc::clone(&platform.clock));
+    roles.push(trail.courier(platform));
     let catalogue = Catalogue::new(store.clone());
     let history = History::new(store.clone(), ledger.clone(), journal);
     let teller = Teller::new(ledger.clone(), history.clone());
@@ -103,7 +106,7 @@ pub async fn service(platform: &Platform, config: Config) -> fault::Result<Servi
         ledger,
         clock: Arc::clone(&platform.clock),
     };
-    Ok(Service { name: NAME, routes: grpc::routes(parts), roles })
+    Ok(Service { name: NAME, routes: trail.around(grpc::routes(parts)), roles })
 }
 
 fn roles(platform: &Platform, ledger: &Ledger, journal: &AnyJournal, store: &Store) -> Vec<Role> {

@@ -20,6 +20,10 @@ impl Store {
         Self { events: EventStore::new(pool, crate::NAME) }
     }
 
+    pub(crate) const fn events(&self) -> &EventStore {
+        &self.events
+    }
+
     pub(crate) async fn begin(&self, context: &CommandContext) -> fault::Result<UnitOfWork> {
         self.events.begin(context).await
     }

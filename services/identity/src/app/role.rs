@@ -1,4 +1,4 @@
-//! Roles of the tenant, its audit trail, and which tenant answers on a host.
+//! Roles of the tenant, and which tenant answers on a host.
 
 use auth::Permissions;
 use eventstore::{UnitOfWork, storage};
@@ -10,7 +10,6 @@ use crate::app::{Cause, Identity};
 use crate::audit::{self, Action};
 use crate::events::{IdentityEvent, RoleChanged, TENANT};
 use crate::rejection::Rejection;
-use crate::rules::chain::Link;
 use crate::rules::roles::{BUILT_IN, check_role, may_change};
 use crate::tables::roles::{self, Role};
 use crate::tables::tenants::{self, Tenant};
@@ -76,34 +75,6 @@ impl Identity {
         audit::record(&mut unit, action).await?;
         unit.commit().await?;
         Ok(role)
-    }
-
-    /// At most `limit` audit entries of the tenant, newest first, behind `before`.
-    ///
-    /// # Errors
-    /// Faults of the database.
-    pub(crate) async fn list_audit_entries(
-        &self,
-        tenant: TenantId,
-        before: Option<i64>,
-        limit: i64,
-    ) -> fault::Result<Vec<Link>> {
-        let mut transaction = self.store.read(tenant).await?;
-        let mut page = audit::page(&mut transaction, tenant, before, limit).await?;
-        self.open_entries(&mut transaction, tenant, &mut page).await?;
-        transaction.rollback().await.map_err(storage)?;
-        Ok(page)
-    }
-
-    /// Checks the audit chain of a tenant; answers its length.
-    ///
-    /// # Errors
-    /// `audit_chain_broken` with the place.
-    pub async fn verify_audit(&self, tenant: TenantId) -> fault::Result<i64> {
-        let mut transaction = self.store.read(tenant).await?;
-        let length = audit::verify(&mut transaction, tenant).await;
-        transaction.rollback().await.map_err(storage)?;
-        length
     }
 
     /// The active tenant that answers on a host.

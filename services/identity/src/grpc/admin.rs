@@ -1,7 +1,6 @@
-//! `TenantService`, `UserDirectoryService`, `RoleService`, `AuditService`.
+//! `TenantService`, `UserDirectoryService`, `RoleService`.
 
 use contracts::vbwd::identity::v1 as proto;
-use contracts::vbwd::identity::v1::audit_service_server::AuditService;
 use contracts::vbwd::identity::v1::role_service_server::RoleService;
 use contracts::vbwd::identity::v1::tenant_service_server::TenantService;
 use contracts::vbwd::identity::v1::user_directory_service_server::UserDirectoryService;
@@ -70,20 +69,5 @@ impl RoleService for Api {
         let cause = Cause { caller: &caller, context: &context };
         let role = self.0.put_role(&cause, &message.name, &message.permissions).await?;
         Ok(Response::new(proto::PutRoleResponse { role: Some(convert::role(role, false)) }))
-    }
-}
-
-#[tonic::async_trait]
-impl AuditService for Api {
-    async fn list_audit_entries(
-        &self,
-        request: Request<proto::ListAuditEntriesRequest>,
-    ) -> Result<Response<proto::ListAuditEntriesResponse>, Status> {
-        let (caller, _) = self.context(&request)?;
-        let page = convert::page(request.get_ref().page_size, &request.get_ref().cursor)?;
-        let mut links = self.0.list_audit_entries(caller.tenant, page.before, page.fetched()).await?;
-        let next_cursor = page.cut(&mut links, |last| last.sequence);
-        let entries = links.into_iter().map(convert::audit_entry).collect();
-        Ok(Response::new(proto::ListAuditEntriesResponse { entries, next_cursor }))
     }
 }

@@ -15,6 +15,7 @@ use jiff::Timestamp;
 use crate::app::{Pending, TokenPair};
 use crate::rejection::Rejection;
 use crate::rules::chain::Link;
+use crate::rules::export::hex;
 use crate::tables::roles::Role;
 
 const PAGE_SIZE: i32 = 50;
@@ -49,6 +50,16 @@ impl From<Rejection> for Fault {
             }
             Rejection::EmailTaken => {
                 Self::new(Code::AlreadyExists, "email_taken", "This address belongs to another account.")
+            }
+            Rejection::EntryUnfit { pointer, code } => {
+                Self::invalid(pointer, code, "The audit entry cannot be kept like this.")
+            }
+            Rejection::EntriesTooMany { max } => {
+                Self::invalid("/actions", "too_many", "Too many entries at once.").with_fact("max", max)
+            }
+            Rejection::ServiceAccountRequired => {
+                let message = "Only a service account may add entries to the audit trail.";
+                Self::new(Code::Forbidden, "service_account_required", message)
             }
             Rejection::DetailUnfit { pointer, code } => {
                 Self::invalid(pointer, code, "Something about the person cannot be kept like this.")
@@ -218,8 +229,13 @@ impl<K: Display> Page<K> {
         let more = items.len() > self.size;
         items.truncate(self.size);
         let last = items.last().filter(|_| more);
-        last.map(|last| URL_SAFE_NO_PAD.encode(key(last).to_string())).unwrap_or_default()
+        last.map(|last| cursor(&key(last))).unwrap_or_default()
     }
+}
+
+/// The cursor that leads behind the item with this key.
+pub(super) fn cursor(key: &impl Display) -> String {
+    URL_SAFE_NO_PAD.encode(key.to_string())
 }
 
 pub(super) fn page<K: FromStr>(size: i32, cursor: &str) -> fault::Result<Page<K>> {
@@ -280,7 +296,7 @@ pub(super) fn web_key(key: &Jwk) -> proto::JsonWebKey {
     }
 }
 
-pub(super) fn audit_entry(link: Link) -> proto::AuditEntry {
+pub(crate) fn audit_entry(link: Link) -> proto::AuditEntry {
     let entry = link.entry;
     proto::AuditEntry {
         entry_id: entry.entry_id.to_string(),
@@ -292,6 +308,11 @@ pub(super) fn audit_entry(link: Link) -> proto::AuditEntry {
         trace_id: entry.trace_id,
         before_json: entry.before_json,
         after_json: entry.after_json,
+        source: entry.source,
+        outcome: entry.outcome,
+        operation_id: entry.operation_id,
+        sequence: link.sequence,
+        hash: hex(&link.hash),
     }
 }
 

@@ -3,7 +3,8 @@
 //! Every entry carries the hash of the one before; its own hash covers that and all of its fields,
 //! each with its length, so that no two different entries have the same bytes. Whoever alters,
 //! removes or inserts an entry breaks the chain at that place; whoever cuts off the end no longer
-//! agrees with the head.
+//! agrees with the head. Entries that say less are hashed as the first version did, so a chain that
+//! was begun by it goes on.
 
 use ids::TenantId;
 use jiff::Timestamp;
@@ -37,6 +38,12 @@ pub struct Entry {
     pub before_json: String,
     /// JSON after; empty where not applicable.
     pub after_json: String,
+    /// The service that was asked, or `plugin`; empty in entries of the first version.
+    pub source: String,
+    /// The operation it was part of; empty when unknown.
+    pub operation_id: String,
+    /// `done`, `refused`, `unknown`.
+    pub outcome: String,
 }
 
 /// An entry with its place in the chain.
@@ -66,8 +73,10 @@ pub enum Broken {
 /// The hash of an entry at `sequence` after `previous`.
 #[must_use]
 pub fn hash(tenant: TenantId, sequence: i64, previous: &Hash, entry: &Entry) -> Hash {
+    let later = [&entry.source, &entry.operation_id, &entry.outcome];
+    let first_version = later.iter().all(|text| text.is_empty());
     let mut digest = Sha256::new();
-    digest.update(b"vbwd audit v1");
+    digest.update(if first_version { b"vbwd audit v1" } else { b"vbwd audit v2" });
     digest.update(tenant.as_uuid().as_bytes());
     digest.update(sequence.to_be_bytes());
     digest.update(previous);
@@ -82,7 +91,8 @@ pub fn hash(tenant: TenantId, sequence: i64, previous: &Hash, entry: &Entry) -> 
         &entry.before_json,
         &entry.after_json,
     ];
-    for text in texts {
+    let later = later.into_iter().filter(|_| !first_version);
+    for text in texts.into_iter().chain(later) {
         digest.update((text.len() as u64).to_be_bytes());
         digest.update(text.as_bytes());
     }
@@ -150,6 +160,9 @@ mod tests {
             trace_id: String::new(),
             before_json: String::new(),
             after_json: r#"{"a":1}"#.to_owned(),
+            source: String::new(),
+            operation_id: String::new(),
+            outcome: String::new(),
         }
     }
 
@@ -204,6 +217,21 @@ mod tests {
         for (links, expected) in rows {
             assert_eq!(verify(tenant(), &links, &head), Err(expected));
         }
+    }
+
+    #[test]
+    fn both_versions_stand_in_one_chain_and_neither_can_pass_for_the_other() {
+        let mut links = chain(&["a", "b"]);
+        let later = Entry { source: "payments".to_owned(), outcome: "done".to_owned(), ..entry("c") };
+        let hash = hash(tenant(), 3, &links[1].hash, &later);
+        links.push(Link { sequence: 3, entry: later, previous_hash: links[1].hash, hash });
+        let head = links[2].clone();
+        assert_eq!(verify(tenant(), &links, &head), Ok(()));
+        let mut claimed = links.clone();
+        claimed[1].entry.source = "payments".to_owned();
+        assert_eq!(verify(tenant(), &claimed, &head), Err(Broken::At(2)));
+        links[2].entry.source.clear();
+        assert_eq!(verify(tenant(), &links, &head), Err(Broken::At(3)));
     }
 
     #[test]

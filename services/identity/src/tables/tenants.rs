@@ -107,6 +107,18 @@ pub async fn name(on: &mut PgConnection, tenant: TenantId) -> fault::Result<Stri
         .map_err(storage)
 }
 
+/// Every tenant, in no order that means anything. For the worker.
+///
+/// # Errors
+/// Faults of the database.
+pub async fn all(on: &mut PgConnection) -> fault::Result<Vec<TenantId>> {
+    let ids: Vec<Uuid> = sqlx::query_scalar("SELECT tenant_id FROM tenants ORDER BY tenant_id")
+        .fetch_all(on)
+        .await
+        .map_err(storage)?;
+    Ok(ids.into_iter().map(TenantId::from_uuid).collect())
+}
+
 /// Takes the lock under which roles and owners of a tenant change: whoever decides by looking at
 /// several users (is there another owner?) must not decide beside somebody who does the same.
 ///

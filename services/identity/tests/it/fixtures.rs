@@ -242,7 +242,10 @@ impl World {
     }
 
     pub async fn audit(&self, caller: &Caller, page_size: i32, cursor: &str) -> ListAuditEntriesResponse {
-        let request = self.call(caller, ListAuditEntriesRequest { page_size, cursor: cursor.to_owned() });
+        let request = self.call(
+            caller,
+            ListAuditEntriesRequest { page_size, cursor: cursor.to_owned(), ..Default::default() },
+        );
         answer(AuditServiceClient::new(self.channel()).list_audit_entries(request).await).unwrap()
     }
 

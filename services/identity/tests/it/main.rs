@@ -5,6 +5,7 @@ mod access;
 mod account;
 mod admin;
 mod api_keys;
+mod audit;
 mod events;
 mod fixtures;
 mod guessing;

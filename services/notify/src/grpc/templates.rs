@@ -5,6 +5,8 @@ use contracts::vbwd::notify::v1::template_service_server::TemplateService;
 use eventstore::{body_hash, storage};
 use fault::Fault;
 use ids::MailId;
+use runtime::audit;
+use serde_json::json;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
@@ -60,6 +62,8 @@ impl TemplateService for Rpcs {
         refuse(render::flaws(&words, kind))?;
         let mut unit = self.store.begin(&context).await?;
         let now = self.clock.wall();
+        let before = wording::words(unit.connection(), context.tenant, kind, (&locale, "")).await?;
+        noted(Some(before.words), Some(words.clone()));
         wording::put_words(unit.connection(), context.tenant, (kind, &locale), &words, now).await?;
         unit.commit().await?;
         Ok(Response::new(proto::PutTemplateResponse { words: Some(shown(words)) }))
@@ -73,6 +77,8 @@ impl TemplateService for Rpcs {
         let message = request.into_inner();
         let (kind, locale) = named(&message.template, &message.locale)?;
         let mut unit = self.store.begin(&context).await?;
+        let before = wording::words(unit.connection(), context.tenant, kind, (&locale, "")).await?;
+        noted(before.own.then_some(before.words), None);
         wording::reset_words(unit.connection(), context.tenant, (kind, &locale)).await?;
         unit.commit().await?;
         Ok(Response::new(proto::ResetTemplateResponse {}))
@@ -89,6 +95,9 @@ impl TemplateService for Rpcs {
             return Err(Fault::rejected("template_needed", "Accounts cannot do without this mail.").into());
         }
         let mut unit = self.store.begin(&context).await?;
+        let before = wording::switches(unit.connection(), context.tenant).await?;
+        let before = before.get(kind.key).copied().unwrap_or(kind.enabled);
+        audit::changed(Some(json!({ "enabled": before })), Some(json!({ "enabled": enabled })));
         wording::switch(unit.connection(), context.tenant, kind, enabled).await?;
         unit.commit().await?;
         Ok(Response::new(proto::SwitchTemplateResponse { enabled }))
@@ -143,6 +152,9 @@ impl TemplateService for Rpcs {
         let settings = settings_given(request.into_inner().settings.unwrap_or_default());
         check_settings(&settings)?;
         let mut unit = self.store.begin(&context).await?;
+        let before = settings_shown(wording::settings(unit.connection(), context.tenant).await?);
+        let shown = |settings| audit::state("vbwd.notify.v1.MailSettings", settings);
+        audit::changed(shown(&before), shown(&settings_shown(settings.clone())));
         wording::put_settings(unit.connection(), context.tenant, &settings, self.clock.wall()).await?;
         unit.commit().await?;
         Ok(Response::new(proto::PutMailSettingsResponse { settings: Some(settings_shown(settings)) }))
@@ -216,6 +228,12 @@ impl Rpcs {
         let (subject, text, html) = (letter.subject, letter.text, letter.html);
         Ok(proto::PreviewTemplateResponse { subject, text, html, notice })
     }
+}
+
+/// Notes the words before and after for the audit trail.
+fn noted(before: Option<Words>, after: Option<Words>) {
+    let state = |words| audit::state("vbwd.notify.v1.TemplateWords", &shown(words));
+    audit::changed(before.and_then(state), after.and_then(state));
 }
 
 fn kind(key: &str) -> fault::Result<&'static Kind> {

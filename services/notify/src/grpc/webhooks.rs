@@ -9,6 +9,7 @@ use eventstore::{CommandContext, UnitOfWork, body_hash, storage};
 use fault::Fault;
 use ids::WebhookId;
 use jiff::SignedDuration;
+use runtime::audit;
 use tonic::{Request, Response, Status};
 
 use super::Rpcs;
@@ -67,10 +68,12 @@ impl WebhookService for Rpcs {
         let (id, enabled) = (webhook_id(&message.endpoint_id, ENDPOINT)?, message.enabled);
         let (settings, now) = (updated(message), self.clock.wall());
         let mut unit = self.store.begin(&context).await?;
+        let before = self.endpoints.get(unit.connection(), context.tenant, id, now).await?;
         self.endpoints.update(unit.connection(), context.tenant, id, (&settings, enabled), now).await?;
-        let found = self.endpoints.get(unit.connection(), context.tenant, id, now).await?;
+        let after = endpoint(self.endpoints.get(unit.connection(), context.tenant, id, now).await?);
+        audit::changed(shown(&endpoint(before)), shown(&after));
         unit.commit().await?;
-        Ok(Response::new(proto::UpdateWebhookEndpointResponse { endpoint: Some(endpoint(found)) }))
+        Ok(Response::new(proto::UpdateWebhookEndpointResponse { endpoint: Some(after) }))
     }
 
     async fn delete_webhook_endpoint(
@@ -80,7 +83,9 @@ impl WebhookService for Rpcs {
         let (_, context) = self.context(&request)?;
         let id = webhook_id(&request.get_ref().endpoint_id, ENDPOINT)?;
         let mut unit = self.store.begin(&context).await?;
-        self.endpoints.get(unit.connection(), context.tenant, id, self.clock.wall()).await?;
+        let now = self.clock.wall();
+        let before = self.endpoints.get(unit.connection(), context.tenant, id, now).await?;
+        audit::changed(shown(&endpoint(before)), None);
         self.endpoints.delete(unit.connection(), context.tenant, id).await?;
         unit.commit().await?;
         Ok(Response::new(proto::DeleteWebhookEndpointResponse {}))
@@ -253,7 +258,10 @@ impl Rpcs {
         let settings = created(message);
         let (id, secret) = self.endpoints.create(unit.connection(), context.tenant, &settings, now).await?;
         let found = self.endpoints.get(unit.connection(), context.tenant, id, now).await?;
-        let (endpoint, blank) = (Some(endpoint(found)), String::new());
+        let made = endpoint(found);
+        audit::acted_on(format!("endpoint/{}", made.endpoint_id));
+        audit::changed(None, shown(&made));
+        let (endpoint, blank) = (Some(made), String::new());
         let mut answer = proto::CreateWebhookEndpointResponse { endpoint, secret: blank };
         unit.remember(&hash, &answer).await?;
         unit.commit().await?;
@@ -315,6 +323,11 @@ fn updated(message: proto::UpdateWebhookEndpointRequest) -> Settings {
         concurrency: message.concurrency,
         contact_email: message.contact_email,
     }
+}
+
+/// What the audit trail keeps of an endpoint.
+fn shown(endpoint: &proto::WebhookEndpoint) -> Option<serde_json::Value> {
+    audit::state("vbwd.notify.v1.WebhookEndpoint", endpoint)
 }
 
 fn endpoint(row: Endpoint) -> proto::WebhookEndpoint {

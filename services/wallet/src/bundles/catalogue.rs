@@ -10,6 +10,8 @@ use contracts::vbwd::wallet::v1::CreateTokenBundleResponse;
 use eventstore::CommandContext;
 use ids::{BundleId, TenantId};
 use moka::future::Cache;
+use runtime::audit;
+use sqlx::PgConnection;
 
 use super::{Bundle, BundleBody, table};
 use crate::grpc::bundle_message;
@@ -77,6 +79,8 @@ impl Catalogue {
         }
         let bundle = Bundle { id: BundleId::new(), body, revision: 1 };
         table::insert(unit.connection(), context.tenant, bundle.id, &bundle.body, context.at).await?;
+        audit::acted_on(format!("bundle/{}", bundle.id));
+        audit::changed(None, shown(&bundle));
         let answer = CreateTokenBundleResponse { bundle: Some(bundle_message(&bundle)) };
         unit.remember(body_hash, &answer).await?;
         unit.commit().await?;
@@ -91,7 +95,9 @@ impl Catalogue {
     pub async fn update(&self, context: &CommandContext, mut bundle: Bundle) -> fault::Result<Bundle> {
         bundle.body.check()?;
         let mut unit = self.store.begin(context).await?;
+        let before = listed(unit.connection(), context.tenant, bundle.id).await?;
         bundle.revision = table::update(unit.connection(), context.tenant, &bundle, context.at).await?;
+        audit::changed(before.as_ref().and_then(shown), shown(&bundle));
         unit.commit().await?;
         self.lists.invalidate(&context.tenant).await;
         Ok(bundle)
@@ -103,6 +109,8 @@ impl Catalogue {
     /// Faults of the database.
     pub async fn delete(&self, context: &CommandContext, id: BundleId) -> fault::Result<()> {
         let mut unit = self.store.begin(context).await?;
+        let before = listed(unit.connection(), context.tenant, id).await?;
+        audit::changed(before.as_ref().and_then(shown), None);
         table::delete(unit.connection(), context.tenant, id, context.at).await?;
         unit.commit().await?;
         self.lists.invalidate(&context.tenant).await;
@@ -139,4 +147,14 @@ impl Catalogue {
 fn shared(fault: &fault::Fault) -> fault::Fault {
     fault::Fault::new(fault.code(), fault.reason().to_owned(), fault.message().to_owned())
         .with_source(fault.to_string())
+}
+
+/// A bundle that was not deleted, as it is now.
+async fn listed(on: &mut PgConnection, tenant: TenantId, id: BundleId) -> fault::Result<Option<Bundle>> {
+    Ok(table::list(on, tenant).await?.into_iter().find(|bundle| bundle.id == id))
+}
+
+/// What the audit trail keeps of a bundle.
+fn shown(bundle: &Bundle) -> Option<serde_json::Value> {
+    audit::state("vbwd.wallet.v1.TokenBundle", &bundle_message(bundle))
 }
