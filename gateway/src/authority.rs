@@ -35,7 +35,11 @@ const REMEMBERED_MAX: u64 = 100_000;
 const KEY_PREFIX: &str = "vbwd_";
 
 /// Events that change what somebody may do. When you add one to identity, also add it here.
-const CHANGES: [&str; 11] = [
+const CHANGES: [&str; 15] = [
+    "tenant.suspended",
+    "tenant.reactivated",
+    "tenant.deletion_scheduled",
+    "tenant.purged",
     "user.roles_changed",
     "user.suspended",
     "user.activated",
@@ -114,7 +118,7 @@ impl Authorities {
                 self.known.insert(key, Known { caller: Arc::clone(&caller), since });
                 Ok(caller)
             }
-            Err(fault) if fault.reason() == "session_ended" => {
+            Err(fault) if matches!(fault.reason(), "session_ended" | "tenant_suspended") => {
                 self.known.invalidate(&key);
                 Err(fault)
             }

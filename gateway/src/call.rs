@@ -76,7 +76,10 @@ impl Gate {
     /// 404 `unknown_host`; unavailable when identity cannot answer and the host is new.
     pub(crate) async fn tenant_of(&self, parts: &Parts, named: Option<TenantId>) -> fault::Result<TenantId> {
         match named {
-            Some(tenant) => Ok(tenant),
+            Some(tenant) => {
+                self.tenants.count(tenant, self.rules.known().call_limit(tenant))?;
+                Ok(tenant)
+            }
             None => self.tenants.resolve(self.proxies.host(parts).as_deref()).await,
         }
     }

@@ -87,8 +87,13 @@ pub async fn edge_with(
     let gate = Arc::new(gate);
     let (limits, authorities) = (Arc::clone(&gate.limits), gate.bearer.authorities());
     let (bus, rules_bus, rules) = (platform.bus(), platform.bus(), Arc::clone(&gate.rules));
+    let (hearing, tenants_bus) = (Arc::clone(&gate), platform.bus());
     let roles = vec![
         idempotency::role(store, abandoned, clock),
+        Role::task("tenants", move |drain| {
+            let (gate, bus) = (Arc::clone(&hearing), tenants_bus.clone());
+            async move { gate.tenants.listen(bus, drain).await }
+        }),
         Role::task("authority", move |drain| Arc::clone(&authorities).listen(bus.clone(), drain)),
         Role::task("routing", move |drain| Arc::clone(&rules).keep(rules_bus.clone(), drain)),
         Role::task("limits", move |drain| sweep_limits(Arc::clone(&limits), drain)),

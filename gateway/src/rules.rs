@@ -46,9 +46,16 @@ pub struct Known {
     pub table: Table,
     version: String,
     origins: HashMap<TenantId, HashSet<String>>,
+    call_limits: HashMap<TenantId, u32>,
 }
 
 impl Known {
+    /// How many calls a minute the tenant may have; 0 without limit.
+    #[must_use]
+    pub fn call_limit(&self, tenant: TenantId) -> u32 {
+        self.call_limits.get(&tenant).copied().unwrap_or_default()
+    }
+
     /// Whether pages of `origin` may call the tenant's API.
     #[must_use]
     pub fn allows_origin(&self, tenant: TenantId, origin: &str) -> bool {
@@ -119,15 +126,16 @@ impl Known {
     /// Rules that this program cannot read are left out: a newer identity may know more actions.
     fn read(answer: proto::GetRoutingTableResponse) -> Self {
         let (mut hosts, mut rules, mut guests) = (Vec::new(), Vec::new(), Vec::new());
-        let mut origins = HashMap::new();
+        let (mut origins, mut call_limits) = (HashMap::new(), HashMap::new());
         for one in answer.tenants {
             let Ok(tenant) = one.tenant_id.parse::<TenantId>() else { continue };
             hosts.extend(one.hosts.iter().filter_map(|host| Some((HostPattern::parse(host)?, tenant))));
             rules.extend(one.rules.into_iter().filter_map(|told| rule(tenant, told)));
             guests.extend(one.guest_hosts.into_iter().map(|host| (tenant, host)));
             origins.insert(tenant, one.origins.into_iter().collect());
+            call_limits.insert(tenant, u32::try_from(one.requests_per_minute).unwrap_or_default());
         }
-        Self { table: Table::new(hosts, rules, guests), version: answer.version, origins }
+        Self { table: Table::new(hosts, rules, guests), version: answer.version, origins, call_limits }
     }
 }
 

@@ -19,5 +19,6 @@ mod mails;
 mod operations;
 mod reference;
 mod strangers;
+mod tenants;
 mod trace;
 mod webhooks;

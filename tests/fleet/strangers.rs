@@ -48,7 +48,8 @@ type Ids = BTreeMap<String, String>;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ids_of_another_tenant_are_ids_of_nobody_on_every_rpc() {
     let fleet = Fleet::in_process().await;
-    let known = Box::pin(a_tenant_that_lives(&fleet)).await;
+    let mut known = Box::pin(a_tenant_that_lives(&fleet)).await;
+    known.insert("tenant_id".to_owned(), tenant_of(&fleet, "demo").await.to_string());
     assert_eq!(missing(&known), BTreeSet::new(), "give the tenant that lives one of each");
     let stranger = owner_of_another(&fleet).await;
     let demo = tenant_of(&fleet, "demo").await;
@@ -73,6 +74,8 @@ async fn ids_of_another_tenant_are_ids_of_nobody_on_every_rpc() {
         }
         let expected =
             OTHERWISE.iter().find(|(other, ..)| *other == name).map_or(404, |(_, status, _)| *status);
+        // No owner of a tenant reaches the plane of operators, whatever the id.
+        let expected = if name.starts_with("PlatformService/") { 403 } else { expected };
         if path_has_id && their.0 != expected {
             wrong.push(format!("{name}: {their:?} instead of {expected}: {}", theirs.body));
         }
@@ -140,7 +143,11 @@ async fn call(caller: &Customer, rpc: &Method, id: impl Fn(&str) -> String) -> A
     let mut path = route.path.clone();
     let filled = placeholders(rpc);
     for name in &filled {
-        let value = if is_id(name) { id(name) } else { word(name).to_owned() };
+        let value = match name.as_str() {
+            "host" => "shop.example".to_owned(), // a path has no empty part
+            name if is_id(name) => id(name),
+            name => word(name).to_owned(),
+        };
         path = path.replace(&format!("{{{name}}}"), &value);
     }
     let mut body = object(&rpc.descriptor.input(), 0, &id);

@@ -17,10 +17,22 @@ pub use access_token::{AccessTokenClaims, AccessTokenIssuer, AccessTokens, Actin
 pub use assertion::{AssertionKeys, METADATA_KEY};
 pub use caller::{Caller, Subject, Via, caller};
 pub use key::derive_secret;
-pub use permissions::{InvalidPermission, Permissions};
+pub use permissions::{InvalidPermission, PLATFORM, Permissions};
 
 use contracts::Access;
 use fault::{Code, Fault};
+use ids::TenantId;
+use uuid::Uuid;
+
+/// The tenant whose users operate the installation; made by its bootstrap, and by nothing else.
+pub const PLATFORM_TENANT: TenantId =
+    TenantId::from_uuid(Uuid::from_u128(0x0000_0000_0000_7000_8000_0000_0000_0001));
+
+/// Rpcs for operators answer on the platform's own tenant only, whatever a caller holds elsewhere.
+fn is_elsewhere(caller: &Caller, permission: &str) -> bool {
+    let resource = permission.split_once('.').map_or(permission, |(resource, _)| resource);
+    resource == PLATFORM && caller.tenant != PLATFORM_TENANT
+}
 
 /// Whether `caller` may call an rpc with this access option.
 ///
@@ -32,7 +44,9 @@ pub fn permit(caller: &Caller, access: Option<&Access>) -> fault::Result<()> {
         Some(Access::Public) => Ok(()),
         Some(Access::Internal) if caller.is_service() => Ok(()),
         Some(Access::Authenticated) if !caller.is_anonymous() => Ok(()),
-        Some(Access::Permission(name)) if caller.permissions.allows(name) => Ok(()),
+        Some(Access::Permission(name)) if caller.permissions.allows(name) && !is_elsewhere(caller, name) => {
+            Ok(())
+        }
         Some(Access::Permission(name)) if !caller.is_anonymous() => {
             Err(Fault::new(Code::Forbidden, "permission_denied", "You do not have the permission for this.")
                 .with_fact("permission", name))
@@ -49,7 +63,7 @@ pub fn permit(caller: &Caller, access: Option<&Access>) -> fault::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ids::{TenantId, UserId};
+    use ids::UserId;
 
     fn user(permissions: &[&str]) -> Caller {
         let mut caller = Caller::anonymous(TenantId::new());
@@ -66,6 +80,7 @@ mod tests {
     fn the_access_table() {
         let nobody = Caller::anonymous(TenantId::new());
         let service = Caller::service("invoicing", TenantId::new());
+        let operator = Caller { tenant: PLATFORM_TENANT, ..user(&["platform.*"]) };
         let rows = [
             (&nobody, Some(Access::Public), None),
             (&nobody, Some(Access::Authenticated), Some("authentication_required")),
@@ -79,6 +94,10 @@ mod tests {
             (&user(&["*"]), None, Some("not_callable")),
             (&service, Some(Access::Internal), None),
             (&service, Some(needs("payments.refund")), None),
+            (&user(&["*"]), Some(needs("platform.tenants")), Some("permission_denied")),
+            (&user(&["platform.*"]), Some(needs("platform.tenants")), Some("permission_denied")),
+            (&operator, Some(needs("platform.tenants")), None),
+            (&service, Some(needs("platform.tenants")), Some("permission_denied")),
         ];
         for (caller, access, refused) in rows {
             let answer = permit(caller, access.as_ref());

@@ -4,6 +4,10 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+/// The resource of operators of the installation. No wildcard of a tenant's role covers it: it is granted
+/// by name, `platform.read` or `platform.*`, to users of the platform's own tenant.
+pub const PLATFORM: &str = "platform";
+
 /// A set of granted permissions.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -47,8 +51,11 @@ impl Permissions {
     #[must_use]
     pub fn allows(&self, permission: &str) -> bool {
         let resource = permission.split_once('.').map_or(permission, |(resource, _)| resource);
+        let everything = resource != PLATFORM;
         self.0.iter().any(|granted| {
-            granted == "*" || granted == permission || granted.strip_suffix(".*") == Some(resource)
+            (everything && granted == "*")
+                || granted == permission
+                || granted.strip_suffix(".*") == Some(resource)
         })
     }
 
@@ -61,9 +68,20 @@ impl Permissions {
     fn covers_one(&self, granted: &str) -> bool {
         match granted {
             "*" => self.0.contains("*"),
-            wildcard if wildcard.ends_with(".*") => self.0.contains("*") || self.0.contains(wildcard),
+            wildcard if wildcard.ends_with(".*") => {
+                let everything = wildcard.strip_suffix(".*") != Some(PLATFORM);
+                (everything && self.0.contains("*")) || self.0.contains(wildcard)
+            }
             permission => self.allows(permission),
         }
+    }
+
+    /// What is granted within a tenant: all of it but what operators of the installation may.
+    #[must_use]
+    pub fn without_platform(self) -> Self {
+        let ours =
+            |granted: &String| granted.split_once('.').is_none_or(|(resource, _)| resource != PLATFORM);
+        Self(self.0.into_iter().filter(ours).collect())
     }
 
     /// What both grant.
@@ -111,6 +129,17 @@ mod tests {
 
     fn set(granted: &[&str]) -> Permissions {
         Permissions::new(granted.iter().copied()).unwrap()
+    }
+
+    #[test]
+    fn the_star_of_a_tenant_does_not_reach_the_platform() {
+        let owner = Permissions::all();
+        assert!(!owner.allows("platform.tenants") && !owner.covers(&set(&["platform.*"])));
+        assert!(!owner.covers(&set(&["platform.read"])) && owner.grant_of("platform.read").is_none());
+        let operator = set(&["*", "platform.*"]);
+        assert!(operator.allows("platform.tenants") && operator.covers(&set(&["platform.read"])));
+        assert_eq!(owner.intersection(&set(&["platform.*"])), Permissions::none());
+        assert_eq!(operator.without_platform(), owner);
     }
 
     #[test]

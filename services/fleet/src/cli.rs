@@ -51,6 +51,11 @@ enum Command {
         #[command(subcommand)]
         command: command::audit::Command,
     },
+    /// The platform's own tenant, whose users operate the installation.
+    Platform {
+        #[command(subcommand)]
+        command: command::platform::Command,
+    },
     /// The ledger: who serves which partition, and whether it is sound.
     Ledger {
         #[command(subcommand)]
@@ -138,6 +143,7 @@ async fn act(command: Command, config: Config) -> fault::Result<()> {
         Command::Events { command: EventsCommand::Republish { service, from } } => {
             command::republish::run(&config, service, from.as_deref()).await
         }
+        Command::Platform { command } => command::platform::run(&config, command).await,
         Command::Audit { command } => command::audit::run(&config, command).await,
         Command::Seed { command: SeedCommand::Demo } => command::seed::run(&config).await,
         Command::Config { .. } | Command::Docs { .. } | Command::Ledger { .. } => Ok(()), // done before

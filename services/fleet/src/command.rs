@@ -3,6 +3,7 @@
 pub mod audit;
 pub mod doctor;
 pub mod migrate;
+pub mod platform;
 pub mod republish;
 pub mod seed;
 pub mod serve;

@@ -21,6 +21,7 @@ mod log_out;
 mod password;
 mod permission;
 mod persons;
+mod platform;
 mod policy;
 mod profile;
 mod proof;
@@ -30,6 +31,7 @@ mod role;
 mod routing;
 mod second_factor;
 mod second_proof;
+mod settings;
 mod trail;
 mod upkeep;
 mod user;
@@ -59,6 +61,7 @@ pub(crate) use profile::{Edit, Profile};
 pub(crate) use register::NewAccount;
 pub(crate) use routing::Routing;
 pub(crate) use second_proof::Answer;
+pub(crate) use settings::TenantWords;
 pub(crate) use user::{Cause, Me};
 
 /// The use cases of identity.
@@ -120,6 +123,7 @@ impl Identity {
         family: Family,
         now: Timestamp,
     ) -> fault::Result<TokenPair> {
+        self.let_in(on, context.tenant).await?;
         let Family { user, session, impersonator, methods, ends_at } = family;
         let token = random::<32>()?;
         let expires_at = later(now, self.config.refresh_token_life_seconds).min(ends_at);

@@ -174,6 +174,17 @@ pub struct RoutingChanged {
     pub what: String,
 }
 
+/// Something about a whole tenant; which one, the stream says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TenantNews {}
+
+/// A tenant is to be purged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TenantDeletionScheduled {
+    /// When.
+    pub purge_at: Timestamp,
+}
+
 /// A letter is due. Private.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LetterDue {
@@ -245,6 +256,18 @@ kernel::events! {
         "second_factor_policy.changed" 1 => SecondFactorPolicyChanged(SecondFactorPolicyChanged),
         /// Rules about the tenant's URLs have changed.
         "routing.changed" 1 => RoutingChanged(RoutingChanged),
+        /// A new tenant exists.
+        "tenant.created" 1 => TenantCreated(TenantNews),
+        /// A tenant was stopped.
+        "tenant.suspended" 1 => TenantSuspended(TenantNews),
+        /// A tenant goes on.
+        "tenant.reactivated" 1 => TenantReactivated(TenantNews),
+        /// A tenant was stopped and will be purged.
+        "tenant.deletion_scheduled" 1 => TenantDeletionScheduled(TenantDeletionScheduled),
+        /// What was known about a tenant's people is gone.
+        "tenant.purged" 1 => TenantPurged(TenantNews),
+        /// Something about a tenant is set otherwise.
+        "tenant.changed" 1 => TenantChanged(TenantNews),
         /// A letter is due.
         "letter.due" 1 => LetterDue(LetterDue),
         /// Somebody wishes to reset a password.
@@ -313,6 +336,12 @@ pub(crate) mod samples {
                 required_of: "staff".to_owned(),
             }),
             IdentityEvent::RoutingChanged(RoutingChanged { what: "rules".to_owned() }),
+            IdentityEvent::TenantCreated(TenantNews {}),
+            IdentityEvent::TenantSuspended(TenantNews {}),
+            IdentityEvent::TenantReactivated(TenantNews {}),
+            IdentityEvent::TenantDeletionScheduled(TenantDeletionScheduled { purge_at: until }),
+            IdentityEvent::TenantPurged(TenantNews {}),
+            IdentityEvent::TenantChanged(TenantNews {}),
             IdentityEvent::LetterDue(LetterDue { letter: post }),
             IdentityEvent::ResetWished(ResetWished { wish: post }),
         ]

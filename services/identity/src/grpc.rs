@@ -11,6 +11,7 @@ mod profile;
 mod routing;
 mod second_factor;
 mod sign_in;
+mod tenant;
 mod ticket;
 mod user;
 
@@ -24,12 +25,14 @@ use contracts::vbwd::identity::v1::audit_service_server::AuditServiceServer;
 use contracts::vbwd::identity::v1::auth_service_server::AuthServiceServer;
 use contracts::vbwd::identity::v1::authority_service_server::AuthorityServiceServer;
 use contracts::vbwd::identity::v1::permission_service_server::PermissionServiceServer;
+use contracts::vbwd::identity::v1::platform_service_server::PlatformServiceServer;
 use contracts::vbwd::identity::v1::role_service_server::RoleServiceServer;
 use contracts::vbwd::identity::v1::routing_service_server::RoutingServiceServer;
 use contracts::vbwd::identity::v1::second_factor_policy_service_server::SecondFactorPolicyServiceServer;
 use contracts::vbwd::identity::v1::second_factor_service_server::SecondFactorServiceServer;
 use contracts::vbwd::identity::v1::sign_in_service_server::SignInServiceServer;
 use contracts::vbwd::identity::v1::tenant_service_server::TenantServiceServer;
+use contracts::vbwd::identity::v1::tenant_settings_service_server::TenantSettingsServiceServer;
 use contracts::vbwd::identity::v1::ticket_service_server::TicketServiceServer;
 use contracts::vbwd::identity::v1::user_directory_service_server::UserDirectoryServiceServer;
 use contracts::vbwd::identity::v1::user_service_server::UserServiceServer;
@@ -39,6 +42,7 @@ use tonic::service::Routes;
 
 use crate::Identity;
 pub(crate) use convert::{audit_entry, timestamp};
+pub(crate) use tenant::tenant_message;
 
 /// What is told to everybody alike, whatever follows.
 const ACCEPTED: &str = "accepted";
@@ -68,6 +72,8 @@ pub(crate) fn routes(identity: Arc<Identity>) -> Routes {
         .add_service(RoutingServiceServer::new(api.clone()))
         .add_service(TicketServiceServer::new(api.clone()))
         .add_service(TenantServiceServer::new(api.clone()))
+        .add_service(PlatformServiceServer::new(api.clone()))
+        .add_service(TenantSettingsServiceServer::new(api.clone()))
         .add_service(UserServiceServer::new(api.clone()))
         .add_service(UserDirectoryServiceServer::new(api.clone()))
         .add_service(RoleServiceServer::new(api.clone()))

@@ -159,6 +159,15 @@ pub fn publish(stored: &StoredEvent) -> fault::Result<Vec<Outbound>> {
         Event::RoutingChanged(event) => {
             message!(stored, "routing", name, RoutingChanged { what: event.what })
         }
+        Event::TenantCreated(_) => message!(stored, "tenant", name, TenantCreated {}),
+        Event::TenantSuspended(_) => message!(stored, "tenant", name, TenantSuspended {}),
+        Event::TenantReactivated(_) => message!(stored, "tenant", name, TenantReactivated {}),
+        Event::TenantDeletionScheduled(event) => {
+            let purge_at = Some(timestamp(event.purge_at));
+            message!(stored, "tenant", name, TenantDeletionScheduled { purge_at: purge_at })
+        }
+        Event::TenantPurged(_) => message!(stored, "tenant", name, TenantPurged {}),
+        Event::TenantChanged(_) => message!(stored, "tenant", name, TenantChanged {}),
         Event::LetterDue(_) | Event::ResetWished(_) => Ok(Vec::new()),
     }
 }
@@ -212,6 +221,12 @@ mod tests {
             let about_nobody = matches!(
                 event,
                 IdentityEvent::RoleChanged(_)
+                    | IdentityEvent::TenantCreated(_)
+                    | IdentityEvent::TenantSuspended(_)
+                    | IdentityEvent::TenantReactivated(_)
+                    | IdentityEvent::TenantDeletionScheduled(_)
+                    | IdentityEvent::TenantPurged(_)
+                    | IdentityEvent::TenantChanged(_)
                     | IdentityEvent::AccessLevelChanged(_)
                     | IdentityEvent::SecondFactorPolicyChanged(_)
                     | IdentityEvent::RoutingChanged(_)
@@ -250,6 +265,12 @@ mod tests {
             "evt.TENANT.identity.user.second_factor_changed.v1",
             "evt.TENANT.identity.second_factor_policy.changed.v1",
             "evt.TENANT.identity.routing.changed.v1",
+            "evt.TENANT.identity.tenant.created.v1",
+            "evt.TENANT.identity.tenant.suspended.v1",
+            "evt.TENANT.identity.tenant.reactivated.v1",
+            "evt.TENANT.identity.tenant.deletion_scheduled.v1",
+            "evt.TENANT.identity.tenant.purged.v1",
+            "evt.TENANT.identity.tenant.changed.v1",
         ];
         assert_eq!(subjects, expected);
     }

@@ -3,6 +3,7 @@
 //! Everything here may be repeated: a tenant is known by its slug, a user by the address. What is
 //! there already stays as it is.
 
+use auth::PLATFORM_TENANT;
 use eventstore::CommandContext;
 use fault::{Code, Fault};
 use ids::{OperationId, TenantId, UserId};
@@ -10,8 +11,8 @@ use runtime::Platform;
 use secrecy::SecretString;
 
 use crate::app::NewAccount;
-use crate::rules::roles::{CUSTOMER, OWNER};
-use crate::tables::tenants;
+use crate::rules::roles::{CUSTOMER, OPERATOR, OWNER};
+use crate::tables::{roles, tenants};
 use crate::{Config, Identity};
 
 /// A tenant to be.
@@ -63,6 +64,37 @@ impl Provisioner {
     /// When the settings are out of range.
     pub fn new(platform: &Platform, config: Config) -> fault::Result<Self> {
         crate::build(platform, config).map(Self)
+    }
+
+    /// The platform's own tenant with its first operator, who is also its owner. Works once: afterwards
+    /// operators make operators, and this refuses.
+    ///
+    /// # Errors
+    /// `platform_has_operators`, `host_taken`; an unfit address or password.
+    pub async fn platform(&self, host: &str, operator: NewUser<'_>) -> fault::Result<UserId> {
+        crate::rules::tenant::check_host(host)?;
+        let row = tenants::NewTenant {
+            id: PLATFORM_TENANT,
+            slug: "platform",
+            name: "Platform",
+            default_currency: "EUR",
+            locale: "en",
+            at: self.0.clock.wall(),
+        };
+        let mut unit = self.0.store.begin_worker(None).await?;
+        if tenants::insert(unit.connection(), &row).await? != PLATFORM_TENANT {
+            return Err(crate::rejection::Rejection::SlugTaken.into());
+        }
+        tenants::lock_administration(unit.connection(), PLATFORM_TENANT).await?;
+        if tenants::give_host(unit.connection(), PLATFORM_TENANT, host).await? != PLATFORM_TENANT {
+            return Err(crate::rejection::Rejection::HostTaken { host: host.to_owned() }.into());
+        }
+        if roles::holders(unit.connection(), PLATFORM_TENANT, OPERATOR.name).await? > 0 {
+            let message = "The platform has operators already; they can make others.";
+            return Err(Fault::rejected("platform_has_operators", message));
+        }
+        unit.commit().await?;
+        self.user(PLATFORM_TENANT, NewUser { roles: &[OWNER, OPERATOR.name], ..operator }).await
     }
 
     /// The tenant with this slug, created if it is not there, answering on its hosts.

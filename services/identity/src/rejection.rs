@@ -72,6 +72,49 @@ pub enum Rejection {
     /// The session was ended.
     #[error("session ended")]
     SessionEnded,
+    /// Something about a tenant cannot be set like this.
+    #[error("unfit tenant at {pointer}: {code}")]
+    TenantUnfit {
+        /// Which part.
+        pointer: &'static str,
+        /// What is wrong with it.
+        code: &'static str,
+    },
+    /// The tenant was suspended, or is being deleted.
+    #[error("suspended tenant")]
+    TenantSuspended,
+    /// The platform's own tenant is neither suspended nor deleted.
+    #[error("the platform's own tenant")]
+    PlatformStays,
+    /// Another tenant has the short name.
+    #[error("taken slug")]
+    SlugTaken,
+    /// Another tenant answers on the host.
+    #[error("taken host {host}")]
+    HostTaken {
+        /// Which.
+        host: String,
+    },
+    /// The tenant has no such host.
+    #[error("unknown host")]
+    HostUnknown,
+    /// The main host stays until another is the main one.
+    #[error("main host")]
+    MainHostStays,
+    /// More hosts than a tenant may have.
+    #[error("too many hosts, at most {max}")]
+    HostsTooMany {
+        /// Most hosts.
+        max: usize,
+    },
+    /// The tenant has as many of these as it may.
+    #[error("limit of {max} {noun} reached")]
+    TenantLimit {
+        /// Of what.
+        noun: &'static str,
+        /// How many.
+        max: i32,
+    },
     /// An audit entry of a plugin cannot be kept like this.
     #[error("unfit audit entry at {pointer}: {code}")]
     EntryUnfit {

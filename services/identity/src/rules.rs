@@ -16,5 +16,6 @@ pub mod password;
 pub mod refresh;
 pub mod roles;
 pub mod second_factor;
+pub mod tenant;
 pub mod tickets;
 pub mod totp;

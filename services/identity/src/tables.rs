@@ -13,6 +13,7 @@ pub mod letters;
 pub mod levels;
 pub mod permissions;
 pub mod persons;
+pub mod platform;
 pub mod refresh_tokens;
 pub mod roles;
 pub mod routing;

@@ -32,7 +32,7 @@ impl Identity {
     /// What the user of an open session holds.
     ///
     /// # Errors
-    /// `session_ended` when it is not open, or the user may not sign in.
+    /// `session_ended` when it is not open, or the user may not sign in; `tenant_suspended`.
     pub(crate) async fn resolve_session(
         &self,
         tenant: TenantId,
@@ -41,6 +41,7 @@ impl Identity {
     ) -> fault::Result<Authority> {
         let now = self.clock.wall();
         let mut transaction = self.store.read(tenant).await?;
+        self.let_in(&mut transaction, tenant).await?;
         let standing = sessions::standing(&mut transaction, tenant, user, session, now).await?;
         let standing = standing.ok_or(Rejection::SessionEnded)?;
         let person = users::find(&mut transaction, tenant, user).await?;
@@ -68,6 +69,7 @@ impl Identity {
     ) -> fault::Result<(Authority, Uuid)> {
         let (tenant, now) = (context.tenant, self.clock.wall());
         let mut unit = self.store.begin(context).await?;
+        self.let_in(unit.connection(), tenant).await?;
         let key = api_keys::find(unit.connection(), tenant, digest).await?.ok_or_else(invalid)?;
         if now >= key.expires_at {
             return Err(Fault::new(Code::Unauthenticated, "token_expired", "The API key has expired."));

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::app::letters::Draft;
 use crate::app::register::display_name;
+use crate::app::settings::More;
 use crate::app::user::Cause;
 use crate::app::{Identity, Profile, decode_token};
 use crate::audit::{self, Action};
@@ -74,6 +75,7 @@ impl Identity {
         let mut unit = self.store.begin(cause.context).await?;
         tenants::lock_administration(unit.connection(), tenant).await?;
         self.may_grant(&mut unit, cause.caller, roles).await?;
+        self.within_limits(unit.connection(), tenant, More::User).await?;
         if !users::insert(unit.connection(), tenant, new).await? {
             return Err(Rejection::EmailTaken.into());
         }

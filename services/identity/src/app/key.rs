@@ -11,6 +11,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::app::register::display_name;
+use crate::app::settings::More;
 use crate::app::user::{Cause, find};
 use crate::app::{Identity, Profile, encode_token};
 use crate::audit::{self, Action};
@@ -69,6 +70,7 @@ impl Identity {
         let (user, session) = caller.own_session()?;
         let now = self.clock.wall();
         let mut unit = self.store.begin(context).await?;
+        tenants::lock_administration(unit.connection(), context.tenant).await?;
         users::lock(unit.connection(), context.tenant, user).await?;
         if !sessions::is_open(unit.connection(), context.tenant, user, session, now).await? {
             return Err(Rejection::SessionEnded.into());
@@ -107,6 +109,7 @@ impl Identity {
         if api_keys::of(unit.connection(), tenant, owner).await?.len() >= KEYS_MAX {
             return Err(Rejection::KeysTooMany { max: KEYS_MAX }.into());
         }
+        self.within_limits(unit.connection(), tenant, More::Key).await?;
         let (visible, secret) = (prefix(&random()?), random::<32>()?);
         let whole = format!("{visible}_{}", encode_token(&secret));
         let life = SignedDuration::from_hours(i64::from(wanted.days).saturating_mul(24));

@@ -9,6 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 
 use crate::app::Identity;
+use crate::app::settings::More;
 use crate::audit::{self, Action};
 use crate::events::{IdentityEvent, USER, UserRegistered};
 use crate::rejection::Rejection;
@@ -51,6 +52,8 @@ impl Identity {
         if let Some(answer) = unit.claim::<RegisterResponse>(&body).await? {
             return Ok(answer);
         }
+        self.let_in(unit.connection(), context.tenant).await?;
+        self.within_limits(unit.connection(), context.tenant, More::User).await?;
         self.add(&mut unit, origin, &checked, &[CUSTOMER.to_owned()]).await?;
         let answer = RegisterResponse { status: "accepted".to_owned() };
         unit.remember(&body, &answer).await?;

@@ -1,6 +1,6 @@
 //! Roles of the tenant, and which tenant answers on a host.
 
-use auth::Permissions;
+use auth::{PLATFORM_TENANT, Permissions};
 use eventstore::{UnitOfWork, storage};
 use fault::Fault;
 use ids::TenantId;
@@ -10,7 +10,7 @@ use crate::app::{Cause, Identity};
 use crate::audit::{self, Action};
 use crate::events::{IdentityEvent, RoleChanged, TENANT};
 use crate::rejection::Rejection;
-use crate::rules::roles::{BUILT_IN, check_role, may_change};
+use crate::rules::roles::{BUILT_IN, OPERATOR, check_role, may_change};
 use crate::tables::roles::{self, Role};
 use crate::tables::tenants::{self, Tenant};
 
@@ -23,10 +23,12 @@ impl Identity {
         let mut transaction = self.store.read(tenant).await?;
         let own = roles::all(&mut transaction, tenant).await?;
         transaction.rollback().await.map_err(storage)?;
-        let shipped = BUILT_IN.into_iter().map(|role| {
-            let permissions = Permissions::new(role.permissions.iter().copied()).map_err(Fault::internal)?;
-            Ok((Role { name: role.name.to_owned(), permissions }, true))
-        });
+        let shipped =
+            BUILT_IN.into_iter().chain((tenant == PLATFORM_TENANT).then_some(OPERATOR)).map(|role| {
+                let permissions =
+                    Permissions::new(role.permissions.iter().copied()).map_err(Fault::internal)?;
+                Ok((Role { name: role.name.to_owned(), permissions }, true))
+            });
         shipped.chain(own.into_iter().map(|role| Ok((role, false)))).collect()
     }
 
@@ -80,12 +82,16 @@ impl Identity {
     /// The active tenant that answers on a host.
     ///
     /// # Errors
-    /// `tenant_not_found`.
+    /// `tenant_not_found`, `tenant_suspended`.
     pub(crate) async fn resolve_tenant(&self, host: &str) -> fault::Result<Tenant> {
         let host = host.trim_end_matches('.').to_ascii_lowercase();
         let mut unit = self.store.begin_worker(None).await?;
         let tenant = tenants::by_host(unit.connection(), &host).await?;
         unit.rollback().await?;
-        Ok(tenant.ok_or(Rejection::TenantUnknown)?)
+        match tenant {
+            Some(tenant) if tenant.active => Ok(tenant),
+            Some(_) => Err(Rejection::TenantSuspended.into()),
+            None => Err(Rejection::TenantUnknown.into()),
+        }
     }
 }

@@ -31,6 +31,8 @@ pub(crate) struct Routing {
     pub(crate) rules: Vec<Row>,
     pub(crate) guest_hosts: Vec<String>,
     pub(crate) origins: Vec<String>,
+    /// 0 without limit.
+    pub(crate) requests_per_minute: i32,
 }
 
 impl Routing {
@@ -204,6 +206,9 @@ async fn read(on: &mut sqlx::PgConnection) -> fault::Result<BTreeMap<Uuid, Routi
     }
     for (tenant, origin) in rows::words(on, List::Origins).await? {
         all.entry(tenant).or_default().origins.push(origin);
+    }
+    for (tenant, requests_per_minute) in rows::call_limits(on).await? {
+        all.entry(tenant).or_default().requests_per_minute = requests_per_minute;
     }
     Ok(all)
 }

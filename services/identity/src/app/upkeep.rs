@@ -26,6 +26,7 @@ impl Identity {
     /// # Errors
     /// Faults of the database.
     pub async fn sweep(&self) -> fault::Result<()> {
+        self.purge_tenants().await?;
         let now = self.clock.wall();
         let kept = i64::from(self.config.ended_session_kept_days) * 24 * 60 * 60;
         loop {

@@ -21,6 +21,7 @@ impl TenantService for Api {
             tenant_id: tenant.id.to_string(),
             slug: tenant.slug,
             default_currency: tenant.default_currency,
+            requests_per_minute: tenant.requests_per_minute,
         }))
     }
 }

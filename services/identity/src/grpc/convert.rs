@@ -51,6 +51,37 @@ impl From<Rejection> for Fault {
             Rejection::EmailTaken => {
                 Self::new(Code::AlreadyExists, "email_taken", "This address belongs to another account.")
             }
+            Rejection::TenantUnfit { pointer, code } => {
+                Self::invalid(pointer, code, "This cannot be set for a tenant.")
+            }
+            Rejection::TenantSuspended => {
+                Self::new(Code::Forbidden, "tenant_suspended", "This shop is closed for the time being.")
+            }
+            Rejection::PlatformStays => Self::rejected(
+                "platform_stays",
+                "The platform's own tenant can be neither stopped nor deleted.",
+            ),
+            Rejection::SlugTaken => {
+                Self::new(Code::AlreadyExists, "slug_taken", "Another tenant has this short name.")
+            }
+            Rejection::HostTaken { host } => {
+                let message = "Another tenant answers on the host.";
+                Self::new(Code::AlreadyExists, "host_taken", message).with_fact("host", host)
+            }
+            Rejection::HostUnknown => {
+                Self::new(Code::NotFound, "host_not_found", "The tenant does not answer on this host.")
+            }
+            Rejection::MainHostStays => {
+                Self::rejected("main_host_stays", "Make another host the main one first.")
+            }
+            Rejection::HostsTooMany { max } => {
+                Self::rejected("too_many_hosts", "The tenant has as many hosts as it may.")
+                    .with_fact("max", max)
+            }
+            Rejection::TenantLimit { noun, max } => {
+                let message = "The tenant has as many of these as it may.";
+                Self::rejected("tenant_limit_reached", message).with_fact("of", noun).with_fact("max", max)
+            }
             Rejection::EntryUnfit { pointer, code } => {
                 Self::invalid(pointer, code, "The audit entry cannot be kept like this.")
             }

@@ -107,7 +107,7 @@ impl RoutingService for Api {
         request: Request<proto::ListRoutingRulesRequest>,
     ) -> Result<Response<proto::ListRoutingRulesResponse>, Status> {
         let (caller, _) = self.context(&request)?;
-        let Routing { hosts, rules, guest_hosts, origins } = self.0.routing_of(caller.tenant).await?;
+        let Routing { hosts, rules, guest_hosts, origins, .. } = self.0.routing_of(caller.tenant).await?;
         let rules = rules.iter().map(told).collect();
         Ok(Response::new(proto::ListRoutingRulesResponse { rules, hosts, guest_hosts, origins }))
     }
@@ -193,6 +193,7 @@ fn one(tenant: Uuid, routing: Routing) -> proto::TenantRouting {
         hosts: routing.hosts,
         guest_hosts: routing.guest_hosts,
         origins: routing.origins,
+        requests_per_minute: routing.requests_per_minute,
     }
 }
 

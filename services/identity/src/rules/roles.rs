@@ -4,7 +4,8 @@
 //! permission gives it to the right roles of every tenant at once. Nobody hands out a permission
 //! they do not hold, and nobody takes one from somebody who holds more than they do.
 
-use auth::Permissions;
+use auth::{PLATFORM_TENANT, Permissions};
+use ids::TenantId;
 
 use crate::rejection::Rejection;
 
@@ -39,6 +40,7 @@ pub const BUILT_IN: [BuiltIn; 5] = [
             "security.*",
             "routing.*",
             "service_accounts.*",
+            "tenant.*",
             "token_bundles.*",
             "users.*",
         ],
@@ -51,6 +53,7 @@ pub const BUILT_IN: [BuiltIn; 5] = [
             "meters.read",
             "notify.read",
             "roles.read",
+            "tenant.read",
             "token_bundles.read",
             "users.read",
         ],
@@ -67,10 +70,20 @@ const ROLE_CHARACTERS_MAX: usize = 2_000;
 const USER_CHARACTERS_MAX: usize = 4_000;
 const ROLES_MAX: usize = 10;
 
-/// The built-in role with this name.
+/// The role of those who operate the installation. It exists in the platform's tenant only.
+pub const OPERATOR: BuiltIn = BuiltIn { name: "platform_operator", permissions: &["platform.*"] };
+
+/// The built-in role with this name, as every tenant has it.
 #[must_use]
 pub fn built_in(name: &str) -> Option<BuiltIn> {
     BUILT_IN.into_iter().find(|role| role.name == name)
+}
+
+/// The built-in role with this name in this tenant.
+#[must_use]
+pub fn built_in_at(tenant: TenantId, name: &str) -> Option<BuiltIn> {
+    let operates = tenant == PLATFORM_TENANT && name == OPERATOR.name;
+    if operates { Some(OPERATOR) } else { built_in(name) }
 }
 
 /// Whether a role, or an access level, may be called this.
@@ -90,7 +103,7 @@ pub fn check_name(name: &str) -> Result<(), Rejection> {
 /// When the name is unfit or built in, or a permission is malformed.
 pub fn check_role(name: &str, permissions: &[String]) -> Result<Permissions, Rejection> {
     check_name(name)?;
-    if built_in(name).is_some() {
+    if built_in(name).is_some() || name == OPERATOR.name {
         return Err(Rejection::RoleBuiltIn { name: name.to_owned() });
     }
     let characters: usize = permissions.iter().map(String::len).sum();
@@ -143,7 +156,9 @@ mod tests {
     fn the_admin_may_do_whatever_an_rpc_asks_for() {
         let admin = set(built_in("admin").unwrap().permissions);
         for rpc in contracts::methods() {
-            if let Some(Access::Permission(permission)) = &rpc.access {
+            if let Some(Access::Permission(permission)) = &rpc.access
+                && !permission.starts_with("platform.")
+            {
                 assert!(admin.allows(permission), "{permission} of {} is in no built-in role", rpc.path);
             }
         }

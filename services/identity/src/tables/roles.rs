@@ -1,12 +1,12 @@
 //! `roles`: what the tenant's own roles grant. The built-in ones are code and win over a row.
 
-use auth::Permissions;
+use auth::{PLATFORM_TENANT, Permissions};
 use eventstore::storage;
 use fault::Fault;
 use ids::{TenantId, UserId};
 use sqlx::PgConnection;
 
-use crate::rules::roles::built_in;
+use crate::rules::roles::built_in_at;
 
 /// A role of the tenant.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,7 +41,7 @@ pub async fn granted_by(
     tenant: TenantId,
     role: &str,
 ) -> fault::Result<Option<Permissions>> {
-    if let Some(role) = built_in(role) {
+    if let Some(role) = built_in_at(tenant, role) {
         return permissions(role.permissions.iter().map(|text| (*text).to_owned()).collect()).map(Some);
     }
     let row: Option<Vec<String>> =
@@ -76,11 +76,13 @@ pub async fn held_by(
     let mut names = Vec::with_capacity(rows.len());
     let mut all = Permissions::none();
     for (name, own) in rows {
-        let shipped =
-            built_in(&name).map(|role| role.permissions.iter().map(|text| (*text).to_owned()).collect());
+        let shipped = built_in_at(tenant, &name)
+            .map(|role| role.permissions.iter().map(|text| (*text).to_owned()).collect());
         all = all.union(&permissions(shipped.or(own).unwrap_or_default())?);
         names.push(name);
     }
+    // Whatever stands in the tables, nobody operates the installation from within a tenant.
+    let all = if tenant == PLATFORM_TENANT { all } else { all.without_platform() };
     Ok((names, all))
 }
 

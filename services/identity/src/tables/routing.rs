@@ -207,6 +207,16 @@ pub async fn words(on: &mut PgConnection, list: List) -> fault::Result<Vec<(Uuid
     sqlx::query_as(query).fetch_all(on).await.map_err(storage)
 }
 
+/// How many calls a minute active tenants may have, where there is a limit.
+///
+/// # Errors
+/// Faults of the database.
+pub async fn call_limits(on: &mut PgConnection) -> fault::Result<Vec<(Uuid, i32)>> {
+    let query = "SELECT tenant_id, requests_per_minute FROM tenants \
+                 WHERE status = 'active' AND requests_per_minute > 0 ORDER BY tenant_id";
+    sqlx::query_as(query).fetch_all(on).await.map_err(storage)
+}
+
 /// Replaces a list of a tenant. Hosts are not given here.
 ///
 /// # Errors

@@ -16,6 +16,10 @@ pub struct Tenant {
     pub slug: String,
     /// ISO 4217.
     pub default_currency: String,
+    /// Whether it is in use.
+    pub active: bool,
+    /// Calls at the edge, 0 without limit.
+    pub requests_per_minute: i32,
 }
 
 /// A tenant to be.
@@ -34,20 +38,23 @@ pub struct NewTenant<'a> {
     pub at: Timestamp,
 }
 
-/// The active tenant that answers on a host. For the worker.
+/// The tenant that answers on a host, in use or stopped. For the worker.
 ///
 /// # Errors
 /// Faults of the database.
 pub async fn by_host(on: &mut PgConnection, host: &str) -> fault::Result<Option<Tenant>> {
-    let row: Option<(Uuid, String, String)> = sqlx::query_as(
-        "SELECT t.tenant_id, t.slug, t.default_currency FROM tenant_hosts h JOIN tenants t USING (tenant_id) \
-         WHERE h.host = $1 AND t.status = 'active'",
+    let row: Option<(Uuid, String, String, bool, i32)> = sqlx::query_as(
+        "SELECT t.tenant_id, t.slug, t.default_currency, t.status = 'active', t.requests_per_minute \
+         FROM tenant_hosts h JOIN tenants t USING (tenant_id) WHERE h.host = $1",
     )
     .bind(host)
     .fetch_optional(on)
     .await
     .map_err(storage)?;
-    Ok(row.map(|(id, slug, default_currency)| Tenant { id: TenantId::from_uuid(id), slug, default_currency }))
+    Ok(row.map(|(id, slug, default_currency, active, requests_per_minute)| {
+        let id = TenantId::from_uuid(id);
+        Tenant { id, slug, default_currency, active, requests_per_minute }
+    }))
 }
 
 /// Adds a tenant unless its slug is taken; answers who has the slug now. For the worker.
@@ -101,6 +108,18 @@ pub async fn give_host(on: &mut PgConnection, tenant: TenantId, host: &str) -> f
 /// Faults of the database.
 pub async fn name(on: &mut PgConnection, tenant: TenantId) -> fault::Result<String> {
     sqlx::query_scalar("SELECT name FROM tenants WHERE tenant_id = $1")
+        .bind(tenant.as_uuid())
+        .fetch_one(on)
+        .await
+        .map_err(storage)
+}
+
+/// Whether there is such a tenant.
+///
+/// # Errors
+/// Faults of the database.
+pub async fn exists(on: &mut PgConnection, tenant: TenantId) -> fault::Result<bool> {
+    sqlx::query_scalar("SELECT EXISTS (SELECT FROM tenants WHERE tenant_id = $1)")
         .bind(tenant.as_uuid())
         .fetch_one(on)
         .await

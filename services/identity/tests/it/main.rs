@@ -19,3 +19,4 @@ mod recovery;
 mod routing;
 mod second_factor;
 mod sessions;
+mod tenants;

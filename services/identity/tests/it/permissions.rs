@@ -87,6 +87,21 @@ const TABLE: &[(&str, &[&str])] = &[
     ("AuditService/VerifyAuditTrail", &["admin", "owner", "service"]),
     ("AuditService/AppendAuditEntry", &["admin", "owner", "service"]),
     ("AuditService/RecordActions", &["service"]),
+    ("TenantSettingsService/GetTenantSettings", &["support", "admin", "owner", "service"]),
+    ("TenantSettingsService/PutTenantSettings", &["admin", "owner", "service"]),
+    ("TenantSettingsService/PutBranding", &["admin", "owner", "service"]),
+    ("TenantSettingsService/SetMainHost", &["admin", "owner", "service"]),
+    ("TenantSettingsService/GetBranding", &CALLERS),
+    // Nobody of a tenant, and no service: operators alone, see `tenants.rs`.
+    ("PlatformService/ListTenants", &[]),
+    ("PlatformService/GetTenant", &[]),
+    ("PlatformService/CreateTenant", &[]),
+    ("PlatformService/SuspendTenant", &[]),
+    ("PlatformService/ReactivateTenant", &[]),
+    ("PlatformService/DeleteTenant", &[]),
+    ("PlatformService/SetTenantLimits", &[]),
+    ("PlatformService/AddTenantHost", &[]),
+    ("PlatformService/RemoveTenantHost", &[]),
 ];
 const ROUTING: &[(&str, &[&str])] = &[
     ("RoutingService/ListRoutingRules", &["admin", "owner", "service"]),
