@@ -63,8 +63,8 @@ impl Branding {
             ("/branding/legal_name", &self.legal_name),
             ("/branding/support_address", &self.support_address),
         ];
-        refuse(colours, |text| is_colour(text))?;
-        refuse(pictures, |text| is_picture(text))?;
+        refuse(colours, is_colour)?;
+        refuse(pictures, is_picture)?;
         refuse(texts, |text| is_text(text, TEXT_LENGTH_MAX))
     }
 }

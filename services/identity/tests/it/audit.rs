@@ -200,8 +200,7 @@ async fn act(world: &World, owner: &Caller, made: &mut Made, rpc: &str) {
             call!(world, owner, RoutingServiceClient.update_routing_rule(message));
         }
         "DeleteRoutingRule" => {
-            let message =
-                DeleteRoutingRuleRequest { rule_id: made.rule.rule_id.clone(), ..Default::default() };
+            let message = DeleteRoutingRuleRequest { rule_id: made.rule.rule_id.clone() };
             call!(world, owner, RoutingServiceClient.delete_routing_rule(message));
         }
         "SetGuestHosts" => {
