@@ -278,8 +278,16 @@ async fn an_administrators_day(admin: &Customer, ids: &Ids) -> Value {
     let rule = admin.post("/api/v1/admin/routing/rules", rule).await.ok();
     let key = json!({"name": "k", "scopes": ["invoices.read"], "expires_in_days": 5});
     let key = admin.post("/api/v1/me/api-keys", key).await.ok();
-    let accounts = admin.get("/api/v1/admin/ledger/accounts").await.ok();
     let theirs = |account: &&Value| account["account_id"] == json!(ids["account_id"]);
+    // The list follows the ledger at a distance.
+    let accounts = eventually("the accounts of a sale", Duration::from_secs(20), || async {
+        let listed = admin.get("/api/v1/admin/ledger/accounts").await.ok();
+        let all = listed["accounts"].as_array()?;
+        let is_whole =
+            all.iter().any(|one| theirs(&one)) && all.iter().any(|one| one.to_string().contains("ISSUANCE"));
+        is_whole.then(|| listed.clone())
+    })
+    .await;
     let account = accounts["accounts"].as_array().and_then(|all| all.iter().find(theirs)).cloned();
     let credit = accounts["accounts"].as_array().and_then(|all| all.iter().find(|one| !theirs(one)));
     let credit = credit.map(|one| one["account_id"].clone()).unwrap_or_default();

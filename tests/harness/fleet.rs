@@ -1,12 +1,12 @@
 //! A running fleet with a demo tenant, its own database and its own broker.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use fleet::config::Config;
 use fleet::roles::Role;
 use runtime::Environment;
 use runtime::config::Secret;
+pub use testkit::free_address;
 use testkit::{Nats, Postgres, TestDatabase};
 
 use super::processes::Processes;
@@ -148,10 +148,4 @@ pub fn config(database: &TestDatabase, nats: &Nats) -> Config {
 
 async fn seed(config: &Config) {
     fleet::command::seed::run(config).await.expect("the demo tenant is seeded");
-}
-
-/// An address nobody listens on at this moment.
-pub fn free_address() -> SocketAddr {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("an address")
 }

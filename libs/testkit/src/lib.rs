@@ -10,6 +10,7 @@
 mod database;
 mod doubles;
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::OnceLock;
 
 pub use database::{TestDatabase, database, databases, databases_on};
@@ -22,6 +23,12 @@ pub fn postgres_url() -> String {
     static OWN: OnceLock<Postgres> = OnceLock::new();
     std::env::var("VBWD_TEST_POSTGRES_URL")
         .unwrap_or_else(|_| OWN.get_or_init(|| Postgres::ephemeral().expect("a private PostgreSQL")).url())
+}
+
+/// An address of this machine that nobody listens on.
+#[must_use]
+pub fn free_address() -> SocketAddr {
+    (Ipv4Addr::LOCALHOST, servers::ports::free().expect("a free port")).into()
 }
 
 /// A broker of the test's own; it ends when the value is dropped.

@@ -1,6 +1,6 @@
 //! Two replicas on one database: any of them answers for every tenant, also while partitions move.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -54,7 +54,7 @@ impl Fleet {
         let (database, clock) = (self.database.config().clone(), Arc::new(SystemClock));
         let platform =
             Platform::new(Environment::Test, clock, secret, database, bus, directory, Drain::new()).unwrap();
-        let listen = free_address();
+        let listen = testkit::free_address();
         let config = wallet::Config {
             owner: owner.to_owned(),
             address: format!("http://{listen}"),
@@ -167,10 +167,6 @@ async fn listening(address: SocketAddr) {
     while tokio::net::TcpStream::connect(address).await.is_err() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-}
-
-fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
