@@ -3,7 +3,8 @@
 //! One replica per consumer works, so that order within a noun holds; others stand by. What it
 //! holds is kept alive at the broker by progress reports, and whatever comes again while it is
 //! held is recognised. A new worker that finds unacknowledged deliveries of its predecessor starts
-//! the durable afresh behind the acknowledged part: else new events would overtake them.
+//! the durable afresh behind the acknowledged part: else new events would overtake them. So does a
+//! worker whose connection was renewed, for what was on its way over the old one is lost.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -159,8 +160,9 @@ impl<'a, C: Consumer> Hands<'a, C> {
             tokio::select! {
                 Some((sequence, end)) = self.lanes.next() => self.let_go(sequence, end).await?,
                 message = next(&mut self.pull) => self.receive(message).await?,
-                // The pull request of the old connection is lost.
-                Ok(()) = connections.changed() => self.pull = None,
+                // What was on its way over the old connection is lost, and would come again behind newer
+                // events: the work begins anew behind the acknowledged part.
+                Ok(()) = connections.changed() => return Ok(()),
                 _ = alive.tick() => self.report(leadership).await?,
             }
         }
