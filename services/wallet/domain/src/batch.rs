@@ -14,8 +14,8 @@ use uuid::Uuid;
 
 use crate::Effect;
 
-/// The format written by this program. Format 1 knew posts only; it is read as what it is, a batch
-/// without the later fields.
+/// The format written by this program. Format 1 knew posts only, format 2 no lots that units join; they
+/// are read as what they are, batches without the later fields and effects.
 pub const FORMAT: u32 = 3;
 
 /// A journal payload that cannot be read.
