@@ -36,10 +36,11 @@ const CHOSEN: &[&str] = &["operation_id"];
 /// Tables in which deliveries to an address that does not answer go on by themselves.
 const RESTLESS: &[&str] = &["webhook_attempts", "webhook_deliveries", "webhook_lanes", "mails"];
 /// Numbers that the world gives out, not we.
-const OF_THE_WORLD: &[&str] = &["tax_id", "vat_id", "trace_id"];
+const OF_THE_WORLD: &[&str] = &["tax_id", "vat_id", "trace_id", "client_id"];
 /// Routes that answer something else than 404, each with its reason.
 const OTHERWISE: &[(&str, u16, &str)] = &[
     ("MeterService/GetUsage", 200, "nobody has used anything is an answer, and empty"),
+    ("PasskeyService/RemovePasskey", 403, "the password is asked for before anything is looked up"),
     ("TokenBundleService/DeleteTokenBundle", 200, "what is not there is already removed"),
 ];
 
@@ -267,8 +268,23 @@ async fn a_tenant_that_lives(fleet: &Fleet) -> Ids {
         });
         ids.insert(name.to_owned(), told.await);
     }
-
+    ids.insert("passkey_id".to_owned(), a_passkey(fleet, &ids["user_id"]).await);
     ids
+}
+
+/// A passkey as a device would have made it; no device is needed to ask for its id.
+async fn a_passkey(fleet: &Fleet, user: &str) -> String {
+    let passkey = uuid::Uuid::now_v7();
+    sqlx::query(
+        "INSERT INTO passkeys (tenant_id, passkey_id, user_id, credential_id, credential, counter, name, created_at) \
+         SELECT tenant_id, $1, user_id, '\\x00', '{}', 0, 'x', now() FROM users WHERE user_id = $2::uuid",
+    )
+    .bind(passkey)
+    .bind(user)
+    .execute(&fleet.database.superuser("identity"))
+    .await
+    .unwrap();
+    passkey.to_string()
 }
 
 /// What the administrator makes, as the answers tell it.

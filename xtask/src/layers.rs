@@ -22,6 +22,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("kernel", 2),
     ("contracts", 2),
     ("auth", 2),
+    ("egress", 2),
     ("eventstore", 3),
     ("journal", 3),
     ("projection", 4),

@@ -111,7 +111,12 @@ impl Endpoints {
 }
 
 /// Secrets that appear in examples, and what people type instead of a secret.
-const GUESSABLE: [&str; 5] = ["change-me", "changeme", "secret", "password", "0123456789abcdef"];
+const GUESSABLE: [&str; 7] =
+    ["change-me", "changeme", "secret", "password", "0123456789abcdef", "postgres", "vbwd"];
+
+const PASSWORD_LENGTH_MIN: usize = 16;
+/// What is made of fewer different characters was typed, not drawn.
+const DIFFERENT_CHARACTERS_MIN: usize = 8;
 
 impl Config {
     /// Checks what no type can.
@@ -126,14 +131,32 @@ impl Config {
         if secret.len() < 32 {
             return Err(wrong("fleet.secret", "needs at least 32 characters; set VBWD_FLEET_SECRET"));
         }
-        let lower = secret.to_lowercase();
-        if self.environment == Environment::Production && GUESSABLE.iter().any(|word| lower.contains(word)) {
-            return Err(wrong("fleet.secret", "is guessable"));
-        }
         if self.database.role_password.is_empty() {
             return Err(wrong("database.role_password", "is missing; set VBWD_DATABASE_ROLE_PASSWORD"));
         }
+        if self.environment == Environment::Production {
+            self.validate_secrets()?;
+        }
         self.validate_parts()
+    }
+
+    /// Refuses secrets that are examples, defaults or too short. In development they do.
+    fn validate_secrets(&self) -> fault::Result<()> {
+        if is_guessable(self.fleet.secret.expose().expose_secret()) {
+            return Err(wrong("fleet.secret", "is guessable; make one with `openssl rand -hex 32`"));
+        }
+        let role = self.database.role_password.expose().expose_secret();
+        if role.len() < PASSWORD_LENGTH_MIN || is_guessable(role) {
+            return Err(wrong("database.role_password", "is guessable or shorter than 16 characters"));
+        }
+        let owner = password_of(self.database.url.expose().expose_secret());
+        if owner.is_some_and(|owner| owner.len() < PASSWORD_LENGTH_MIN || is_guessable(owner)) {
+            return Err(wrong(
+                "database.url",
+                "has a password that is guessable or shorter than 16 characters",
+            ));
+        }
+        Ok(())
     }
 
     fn validate_parts(&self) -> fault::Result<()> {
@@ -145,6 +168,20 @@ impl Config {
         self.notify.validate()?;
         self.sandbox.validate()
     }
+}
+
+fn is_guessable(secret: &str) -> bool {
+    let lower = secret.to_lowercase();
+    let different: std::collections::BTreeSet<_> = secret.chars().collect();
+    different.len() < DIFFERENT_CHARACTERS_MIN || GUESSABLE.iter().any(|word| lower.contains(word))
+}
+
+/// The password in a database's address; none when it has none.
+fn password_of(url: &str) -> Option<&str> {
+    let (_, rest) = url.split_once("://")?;
+    let authority = rest.split(['/', '?']).next()?;
+    let (person, _) = authority.rsplit_once('@')?;
+    person.split_once(':').map(|(_, password)| password).filter(|password| !password.is_empty())
 }
 
 fn wrong(key: &str, what: &str) -> Fault {
@@ -160,7 +197,7 @@ mod tests {
         Config {
             database: Database {
                 url: Secret::from("postgres://owner@localhost/vbwd"),
-                role_password: Secret::from("x"),
+                role_password: Secret::from("5f0c7b1e9a3d4826"),
                 ..Database::default()
             },
             fleet: FleetConfig { secret: Secret::from("3bf1c09d8e7a4652b1d0f9e8c7a6b5d4") },
@@ -179,5 +216,32 @@ mod tests {
             let config = Config { fleet: FleetConfig { secret: Secret::from(secret) }, ..complete() };
             assert!(config.validate().is_err(), "{secret}");
         }
+    }
+
+    #[test]
+    fn production_refuses_default_and_short_secrets_and_says_which() {
+        let key = |change: fn(&mut Config), environment| {
+            let mut config = Config { environment, ..complete() };
+            change(&mut config);
+            config.validate().err().map(|fault| fault.violations()[0].pointer.clone())
+        };
+        let rows: [(fn(&mut Config), &str); 6] = [
+            (|config| config.fleet.secret = Secret::from("a".repeat(40).as_str()), "fleet.secret"),
+            (|config| config.fleet.secret = Secret::from("my-secret-my-secret-my-secret-42"), "fleet.secret"),
+            (|config| config.database.role_password = Secret::from("k3y9"), "database.role_password"),
+            (
+                |config| config.database.role_password = Secret::from("vbwd-vbwd-0a1b2c3d"),
+                "database.role_password",
+            ),
+            (|config| config.database.url = Secret::from("postgres://o:postgres@h/d"), "database.url"),
+            (|config| config.database.url = Secret::from("postgres://o:abc@h:5432/d?x=y"), "database.url"),
+        ];
+        for (change, expected) in rows {
+            assert_eq!(key(change, Environment::Production).as_deref(), Some(expected));
+            assert_eq!(key(change, Environment::Development), None, "in development it does");
+        }
+        let drawn: fn(&mut Config) =
+            |config| config.database.url = Secret::from("postgres://o:9b2e77c1d04f4a6e@h:5432/d");
+        assert_eq!(key(drawn, Environment::Production), None);
     }
 }

@@ -11,6 +11,7 @@ mod authority;
 mod challenge;
 mod email;
 mod erase;
+mod federated;
 mod impersonate;
 mod invitation;
 mod key;
@@ -18,6 +19,7 @@ mod letters;
 mod level;
 mod log_in;
 mod log_out;
+mod passkey;
 mod password;
 mod permission;
 mod persons;
@@ -25,6 +27,7 @@ mod platform;
 mod policy;
 mod profile;
 mod proof;
+mod provider;
 mod refresh;
 mod register;
 mod role;
@@ -47,6 +50,7 @@ use secrecy::SecretString;
 use sqlx::PgConnection;
 
 use crate::config::Config;
+use crate::federation::Outside;
 use crate::hashing::Hasher;
 use crate::secrets::{Secrets, random, token_digest};
 use crate::signing::{Loaded, SigningKeys};
@@ -54,10 +58,12 @@ use crate::tables::{levels, refresh_tokens, roles};
 
 pub(crate) use authority::Authority;
 pub(crate) use challenge::Pending;
+pub(crate) use federated::Arrival;
 pub(crate) use invitation::NewMember;
 pub(crate) use key::KeyWish;
 pub(crate) use log_in::{LogIn, Place};
 pub(crate) use profile::{Edit, Profile};
+pub(crate) use provider::Wanted;
 pub(crate) use register::NewAccount;
 pub(crate) use routing::Routing;
 pub(crate) use second_proof::Answer;
@@ -72,6 +78,7 @@ pub struct Identity {
     pub(crate) hasher: Hasher,
     pub(crate) secrets: Arc<Secrets>,
     pub(crate) keys: SigningKeys,
+    pub(crate) outside: Outside,
 }
 
 /// A pair of tokens.
@@ -110,7 +117,8 @@ impl Identity {
         let secrets = Arc::new(Secrets::derive(fleet_secret)?);
         let keys = SigningKeys::new(store.clone(), Arc::clone(&secrets), config.access_token_life_seconds);
         let hasher = Hasher::new(&config.hashing)?;
-        Ok(Self { store, clock, config, hasher, secrets, keys })
+        let outside = Outside::new(&config.federation)?;
+        Ok(Self { store, clock, config, hasher, secrets, keys, outside })
     }
 
     /// Writes a fresh refresh token into the family and signs an access token with what the user

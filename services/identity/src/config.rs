@@ -30,8 +30,28 @@ pub struct Config {
     pub public_url: String,
     /// Protection against guessing.
     pub lockout: lockout::Policy,
+    /// Log-in with an account elsewhere.
+    pub federation: Federation,
     /// Password hashing.
     pub hashing: Hashing,
+}
+
+/// Settings of speaking to sign-in providers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Federation {
+    /// Whether providers may be spoken to without TLS; for development.
+    pub allow_http: bool,
+    /// Networks that are not public and may be spoken to all the same: `10.1.0.0/16`.
+    pub allowed_networks: Vec<String>,
+    /// How long one answer may take.
+    pub timeout_ms: u64,
+}
+
+impl Default for Federation {
+    fn default() -> Self {
+        Self { allow_http: false, allowed_networks: Vec::new(), timeout_ms: 5000 }
+    }
 }
 
 /// Settings of password hashing (Argon2id).
@@ -64,6 +84,7 @@ impl Default for Config {
             require_verified_email: false,
             public_url: "https://{host}".to_owned(),
             lockout: lockout::Policy::default(),
+            federation: Federation::default(),
             hashing: Hashing::default(),
         }
     }
@@ -90,6 +111,7 @@ impl Config {
             ("refresh_grace_seconds", self.refresh_grace_seconds <= 60),
             ("impersonation_minutes_max", (1..=8 * 60).contains(&self.impersonation_minutes_max)),
             ("public_url", is_url(&self.public_url)),
+            ("federation/timeout_ms", (1..=60_000).contains(&self.federation.timeout_ms)),
             ("lockout/failures_max", lockout.failures_max >= 1),
             ("lockout/window_seconds", lockout.window_seconds >= 1),
             ("lockout/first_lock_seconds", lockout.first_lock_seconds >= 1),

@@ -185,6 +185,15 @@ pub struct TenantDeletionScheduled {
     pub purge_at: Timestamp,
 }
 
+/// A link between a user and an account elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IdentityLink {
+    /// Who.
+    pub user: UserId,
+    /// Where.
+    pub provider: String,
+}
+
 /// A letter is due. Private.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LetterDue {
@@ -268,6 +277,10 @@ kernel::events! {
         "tenant.purged" 1 => TenantPurged(TenantNews),
         /// Something about a tenant is set otherwise.
         "tenant.changed" 1 => TenantChanged(TenantNews),
+        /// A user can log in with an account elsewhere.
+        "user.identity_linked" 1 => IdentityLinked(IdentityLink),
+        /// A user can no longer log in with it.
+        "user.identity_unlinked" 1 => IdentityUnlinked(IdentityLink),
         /// A letter is due.
         "letter.due" 1 => LetterDue(LetterDue),
         /// Somebody wishes to reset a password.
@@ -342,6 +355,8 @@ pub(crate) mod samples {
             IdentityEvent::TenantDeletionScheduled(TenantDeletionScheduled { purge_at: until }),
             IdentityEvent::TenantPurged(TenantNews {}),
             IdentityEvent::TenantChanged(TenantNews {}),
+            IdentityEvent::IdentityLinked(IdentityLink { user, provider: "example".to_owned() }),
+            IdentityEvent::IdentityUnlinked(IdentityLink { user, provider: "example".to_owned() }),
             IdentityEvent::LetterDue(LetterDue { letter: post }),
             IdentityEvent::ResetWished(ResetWished { wish: post }),
         ]

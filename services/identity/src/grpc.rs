@@ -6,6 +6,8 @@ mod admin;
 mod audit;
 mod auth;
 mod convert;
+mod federation;
+mod passkey;
 mod permission;
 mod profile;
 mod routing;
@@ -24,6 +26,9 @@ use contracts::vbwd::identity::v1::api_key_service_server::ApiKeyServiceServer;
 use contracts::vbwd::identity::v1::audit_service_server::AuditServiceServer;
 use contracts::vbwd::identity::v1::auth_service_server::AuthServiceServer;
 use contracts::vbwd::identity::v1::authority_service_server::AuthorityServiceServer;
+use contracts::vbwd::identity::v1::federation_service_server::FederationServiceServer;
+use contracts::vbwd::identity::v1::identity_provider_service_server::IdentityProviderServiceServer;
+use contracts::vbwd::identity::v1::passkey_service_server::PasskeyServiceServer;
 use contracts::vbwd::identity::v1::permission_service_server::PermissionServiceServer;
 use contracts::vbwd::identity::v1::platform_service_server::PlatformServiceServer;
 use contracts::vbwd::identity::v1::role_service_server::RoleServiceServer;
@@ -68,6 +73,9 @@ pub(crate) fn routes(identity: Arc<Identity>) -> Routes {
         .add_service(PermissionServiceServer::new(api.clone()))
         .add_service(SecondFactorServiceServer::new(api.clone()))
         .add_service(SecondFactorPolicyServiceServer::new(api.clone()))
+        .add_service(FederationServiceServer::new(api.clone()))
+        .add_service(IdentityProviderServiceServer::new(api.clone()))
+        .add_service(PasskeyServiceServer::new(api.clone()))
         .add_service(SignInServiceServer::new(api.clone()))
         .add_service(RoutingServiceServer::new(api.clone()))
         .add_service(TicketServiceServer::new(api.clone()))

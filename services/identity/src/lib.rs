@@ -12,6 +12,7 @@ mod app;
 mod audit;
 pub mod config;
 pub mod events;
+mod federation;
 mod grpc;
 mod hashing;
 mod metrics;

@@ -168,6 +168,14 @@ pub fn publish(stored: &StoredEvent) -> fault::Result<Vec<Outbound>> {
         }
         Event::TenantPurged(_) => message!(stored, "tenant", name, TenantPurged {}),
         Event::TenantChanged(_) => message!(stored, "tenant", name, TenantChanged {}),
+        Event::IdentityLinked(event) => {
+            let (user_id, provider) = (event.user.to_string(), event.provider);
+            message!(stored, "user", name, IdentityLinked { user_id: user_id, provider: provider })
+        }
+        Event::IdentityUnlinked(event) => {
+            let (user_id, provider) = (event.user.to_string(), event.provider);
+            message!(stored, "user", name, IdentityUnlinked { user_id: user_id, provider: provider })
+        }
         Event::LetterDue(_) | Event::ResetWished(_) => Ok(Vec::new()),
     }
 }
@@ -271,6 +279,8 @@ mod tests {
             "evt.TENANT.identity.tenant.deletion_scheduled.v1",
             "evt.TENANT.identity.tenant.purged.v1",
             "evt.TENANT.identity.tenant.changed.v1",
+            "evt.TENANT.identity.user.identity_linked.v1",
+            "evt.TENANT.identity.user.identity_unlinked.v1",
         ];
         assert_eq!(subjects, expected);
     }

@@ -290,6 +290,54 @@ pub enum Rejection {
     /// No word for of whom second factors are demanded.
     #[error("unknown policy")]
     PolicyUnknown,
+    /// What an authenticator answered is wrong, or belongs to no ceremony.
+    #[error("invalid passkey")]
+    PasskeyInvalid,
+    /// No such passkey of this user.
+    #[error("unknown passkey")]
+    PasskeyUnknown,
+    /// A passkey's name is missing, too long or has control characters.
+    #[error("unfit passkey name")]
+    PasskeyNameUnfit,
+    /// One user has all the passkeys a user may have.
+    #[error("too many passkeys, at most {max}")]
+    PasskeysTooMany {
+        /// Most passkeys.
+        max: usize,
+    },
+    /// The tenant has no host that a passkey could belong to.
+    #[error("no relying party")]
+    PasskeysUnavailable,
+    /// No such sign-in provider, or it may not be used.
+    #[error("unknown provider")]
+    ProviderUnknown,
+    /// Something about a sign-in provider cannot be like this.
+    #[error("unfit provider at {pointer}")]
+    ProviderUnfit {
+        /// Which part.
+        pointer: &'static str,
+    },
+    /// Users have linked accounts of the provider.
+    #[error("provider in use")]
+    ProviderInUse,
+    /// What came back from a provider belongs to no log-in of this browser.
+    #[error("unknown sign-in")]
+    SignInInvalid,
+    /// The provider has not proven the address.
+    #[error("address unproven at the provider")]
+    ProviderEmailUnproven,
+    /// Nobody has the address, and the provider may not register.
+    #[error("not registered")]
+    NotRegistered,
+    /// The account elsewhere is linked to somebody else, or the user has another one there.
+    #[error("identity taken")]
+    IdentityTaken,
+    /// No account elsewhere is linked.
+    #[error("unknown identity")]
+    IdentityUnknown,
+    /// It is the last way into the account.
+    #[error("last way in")]
+    LastLogInMethod,
     /// No tenant answers on the host.
     #[error("unknown tenant")]
     TenantUnknown,

@@ -9,6 +9,7 @@ pub mod device;
 pub mod email;
 pub mod export;
 pub mod extension;
+pub mod federation;
 pub mod impersonation;
 pub mod keys;
 pub mod lockout;

@@ -12,7 +12,6 @@ mod end;
 mod endpoints;
 mod event_types;
 mod fan_out;
-mod guard;
 mod lane;
 mod log;
 mod replay;
@@ -20,9 +19,9 @@ mod signature;
 
 pub(crate) use deliver::Sender;
 pub(crate) use dispatch::Dispatcher;
+pub(crate) use egress::Guard;
 pub(crate) use endpoints::{Endpoint, Endpoints, Settings};
 pub(crate) use event_types::event_types;
 pub(crate) use fan_out::FanOut;
-pub(crate) use guard::Guard;
 pub(crate) use log::{Attempt, Delivery, Filter, Log};
 pub(crate) use replay::Start;

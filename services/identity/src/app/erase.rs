@@ -19,7 +19,7 @@ use crate::events::{AboutUser, IdentityEvent, USER};
 use crate::rules::chain::Link;
 use crate::tables::sessions::{self, EndReason, Session};
 use crate::tables::users;
-use crate::tables::{api_keys, details, letters, levels, persons, tenants, tickets};
+use crate::tables::{api_keys, details, letters, levels, persons, providers, tenants, tickets};
 
 /// Audit entries that an export holds at most; the newest ones.
 const EXPORTED_ENTRIES_MAX: i64 = 10_000;
@@ -78,6 +78,7 @@ impl Identity {
         letters::remove_all(unit.connection(), tenant, user).await?;
         tickets::remove_all(unit.connection(), tenant, user).await?;
         sessions::remove_all(unit.connection(), tenant, user).await?;
+        providers::unlink(unit.connection(), tenant, user, None).await?;
         self.remove_factors(unit.connection(), tenant, user).await?;
         users::set_roles(unit.connection(), tenant, user, &[]).await?;
         api_keys::remove_all(unit.connection(), tenant, user).await?;

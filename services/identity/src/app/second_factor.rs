@@ -25,7 +25,7 @@ use crate::rules::second_factor::{Factors, RECOVERY_CODE_LENGTH, RECOVERY_CODES,
 use crate::rules::totp::{SECRET_LENGTH, base32, otpauth_uri};
 use crate::secrets::random;
 use crate::tables::factors::{self, Totp};
-use crate::tables::{challenges, guards, sessions, tenants, users};
+use crate::tables::{challenges, guards, passkeys, sessions, tenants, users};
 
 /// A secret, as it is told once.
 pub(crate) struct Enrolment {
@@ -319,6 +319,7 @@ impl Identity {
         user: UserId,
     ) -> fault::Result<()> {
         factors::remove_totp(on, tenant, user).await?;
+        passkeys::remove(on, tenant, user, None).await?;
         factors::put_codes(on, tenant, user, &[], self.clock.wall()).await?;
         challenges::remove_all(on, tenant, user).await
     }

@@ -4,7 +4,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::app::Identity;
-use crate::tables::{challenges, guards, sessions, signing_keys, tickets};
+use crate::tables::{challenges, guards, passkeys, providers, sessions, signing_keys, tickets};
 
 /// Sessions removed in one transaction: a long one would hold back every reader of the event log.
 const SWEPT_AT_A_TIME: i64 = 1_000;
@@ -42,6 +42,8 @@ impl Identity {
         guards::sweep(unit.connection(), forgotten).await?;
         tickets::sweep(unit.connection(), earlier(now, kept)).await?;
         challenges::sweep(unit.connection(), now).await?;
+        providers::sweep(unit.connection(), now).await?;
+        passkeys::sweep(unit.connection(), now).await?;
         signing_keys::sweep(unit.connection(), self.keys.retired_before(now)).await?;
         unit.commit().await?;
         Ok(())

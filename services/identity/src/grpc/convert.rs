@@ -236,6 +236,47 @@ impl From<Rejection> for Fault {
                 let message = "It is `nobody`, `staff` or `everybody`.";
                 Self::invalid("/required_of", "unknown_word", message)
             }
+            Rejection::PasskeyInvalid => {
+                unauthenticated("passkey_invalid", "The passkey was not accepted; begin again.")
+            }
+            Rejection::PasskeyUnknown => Self::not_found("passkey"),
+            Rejection::PasskeyNameUnfit => {
+                Self::invalid("/name", "unfit", "Give the passkey a name of at most 100 characters.")
+            }
+            Rejection::PasskeysTooMany { max } => {
+                Self::rejected("too_many_passkeys", "Remove a passkey first.").with_fact("count_max", max)
+            }
+            Rejection::PasskeysUnavailable => {
+                Self::rejected("passkeys_unavailable", "Passkeys need a tenant with a host name.")
+            }
+            Rejection::ProviderUnknown => Self::not_found("identity_provider"),
+            Rejection::ProviderUnfit { pointer } => {
+                Self::invalid(pointer, "unfit", "A sign-in provider cannot be like this.")
+            }
+            Rejection::ProviderInUse => {
+                let message = "Users have linked accounts of this provider.";
+                Self::rejected("identity_provider_in_use", message)
+            }
+            Rejection::SignInInvalid => {
+                unauthenticated("sign_in_invalid", "This sign-in is unknown or over; begin again.")
+            }
+            Rejection::ProviderEmailUnproven => Self::new(
+                Code::Forbidden,
+                "provider_email_unproven",
+                "The provider has not proven your address; sign in otherwise and link the account.",
+            ),
+            Rejection::NotRegistered => {
+                Self::new(Code::Forbidden, "not_registered", "There is no account with this address.")
+            }
+            Rejection::IdentityTaken => Self::new(
+                Code::AlreadyExists,
+                "identity_taken",
+                "This account is linked to somebody else, or another one of this provider to you.",
+            ),
+            Rejection::IdentityUnknown => Self::not_found("identity"),
+            Rejection::LastLogInMethod => {
+                Self::rejected("last_log_in_method", "It is the last way into the account.")
+            }
             Rejection::TenantUnknown => Self::not_found("tenant"),
         }
     }

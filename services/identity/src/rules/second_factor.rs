@@ -13,6 +13,12 @@ pub const CHALLENGE_LIFE_SECONDS: u32 = 5 * 60;
 pub const CHALLENGE_FAILURES_MAX: i32 = 5;
 /// For how long a proof speaks for who is there, before something that matters.
 pub const PROOF_LIFE_SECONDS: i64 = 5 * 60;
+/// For how long an authenticator may take to answer.
+pub const CEREMONY_LIFE_SECONDS: u32 = 5 * 60;
+/// Passkeys that one user may have.
+pub const PASSKEYS_MAX: usize = 20;
+/// Characters of a passkey's name.
+pub const NAME_LENGTH_MAX: usize = 100;
 /// Codes that are made at a time.
 pub const RECOVERY_CODES: usize = 10;
 /// Random bytes of a recovery code: too many to be guessed, so a keyed digest keeps it.

@@ -31,17 +31,18 @@ struct TotpRow {
 /// # Errors
 /// Faults of the database.
 pub async fn of(on: &mut PgConnection, tenant: TenantId, user: UserId) -> fault::Result<Factors> {
-    let (totp, recovery_codes): (bool, i64) = sqlx::query_as(
+    let (totp, recovery_codes, passkeys): (bool, i64, i64) = sqlx::query_as(
         "SELECT EXISTS (SELECT 1 FROM totp_factors WHERE tenant_id = $1 AND user_id = $2 \
          AND confirmed_at IS NOT NULL), (SELECT count(*) FROM recovery_codes WHERE tenant_id = $1 \
-         AND user_id = $2 AND spent_at IS NULL)",
+         AND user_id = $2 AND spent_at IS NULL), \
+         (SELECT count(*) FROM passkeys WHERE tenant_id = $1 AND user_id = $2)",
     )
     .bind(tenant.as_uuid())
     .bind(user.as_uuid())
     .fetch_one(on)
     .await
     .map_err(storage)?;
-    Ok(Factors { totp, recovery_codes, passkeys: 0 })
+    Ok(Factors { totp, recovery_codes, passkeys })
 }
 
 /// The authenticator app of a user, confirmed or not.

@@ -138,6 +138,20 @@ pub async fn all(on: &mut PgConnection) -> fault::Result<Vec<TenantId>> {
     Ok(ids.into_iter().map(TenantId::from_uuid).collect())
 }
 
+/// The host that links name.
+///
+/// # Errors
+/// Faults of the database.
+pub async fn main_host(on: &mut PgConnection, tenant: TenantId) -> fault::Result<Option<String>> {
+    sqlx::query_scalar(
+        "SELECT host FROM tenant_hosts WHERE tenant_id = $1 ORDER BY is_main DESC, host LIMIT 1",
+    )
+    .bind(tenant.as_uuid())
+    .fetch_optional(on)
+    .await
+    .map_err(storage)
+}
+
 /// Takes the lock under which roles and owners of a tenant change: whoever decides by looking at
 /// several users (is there another owner?) must not decide beside somebody who does the same.
 ///

@@ -195,7 +195,8 @@ async fn the_audit_trail_says_who_did_what_from_where() {
         (format!("user:{}", world.owner).as_str(), "192.0.2.7")
     );
     assert_eq!(entry.before_json, r#"{"status":"active"}"#);
-    assert_eq!(entry.after_json, r#"{"reason":"chargeback","status":"suspended"}"#);
+    let after: serde_json::Value = serde_json::from_str(&entry.after_json).unwrap();
+    assert_eq!(after, serde_json::json!({ "reason": "chargeback", "status": "suspended" }));
     assert_eq!(entry.trace_id.len(), 32);
     let older = world.audit(&owner, 200, &newest.next_cursor).await;
     assert!(
@@ -213,4 +214,25 @@ async fn nobody_holds_more_than_fits_into_a_token() {
     let many: Vec<_> = many.iter().map(String::as_str).collect();
     let refusal = world.set_roles(&owner, ann, &many).await.unwrap_err();
     assert_eq!(refusal.violations()[0].code, "too_many");
+}
+
+#[tokio::test]
+async fn nobody_becomes_more_by_editing_themself_or_their_role() {
+    let world = world().await;
+    let owner = world.signed_in(OWNER).await;
+    let admin_id = world.user("admin@example.com", "admin").await;
+    let ann_id = world.user("ann@example.com", "customer").await;
+    world.put_role(&owner, "clerk", &["roles.read", "roles.write", "users.read"]).await.unwrap();
+    world.set_roles(&owner, ann_id, &["clerk"]).await.unwrap();
+    let (admin, ann) = (world.signed_in("admin@example.com").await, world.signed_in("ann@example.com").await);
+    assert_eq!(refused(world.set_roles(&ann, ann_id, &["owner"]).await), "permission_denied");
+    assert_eq!(refused(world.set_roles(&admin, admin_id, &["owner"]).await), "privilege_escalation");
+    assert_eq!(refused(world.set_roles(&admin, admin_id, &["admin", "owner"]).await), "privilege_escalation");
+    for more in
+        [&["*"][..], &["roles.*"], &["users.read", "users.roles"], &["roles.write", "payments.refund"]]
+    {
+        assert_eq!(refused(world.put_role(&ann, "clerk", more).await), "privilege_escalation", "{more:?}");
+    }
+    assert_eq!(refused(world.put_role(&ann, "owner", &["users.read"]).await), "role_built_in");
+    assert_eq!(world.me(&ann).await.unwrap().permissions, ["roles.read", "roles.write", "users.read"]);
 }

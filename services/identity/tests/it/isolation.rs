@@ -66,6 +66,11 @@ async fn a_connection_of_one_tenant_sees_no_row_of_another_in_any_table() {
         "routing_rules",
         "routing_guest_hosts",
         "allowed_origins",
+        "identity_providers",
+        "linked_identities",
+        "federated_attempts",
+        "passkeys",
+        "passkey_ceremonies",
     ];
     for table in tables {
         let setting = format!("SET LOCAL vbwd.tenant_id = '{}'", world.tenant);
@@ -94,6 +99,11 @@ async fn a_connection_of_one_tenant_sees_no_row_of_another_in_any_table() {
             "routing_rules",
             "routing_guest_hosts",
             "allowed_origins",
+            "identity_providers",
+            "linked_identities",
+            "federated_attempts",
+            "passkeys",
+            "passkey_ceremonies",
         ];
         assert!(
             foreign > 0 || both.contains(&table.as_str()),

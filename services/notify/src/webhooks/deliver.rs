@@ -9,8 +9,8 @@ use reqwest::header::{HeaderMap, RETRY_AFTER};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Response};
 
+use super::Guard;
 use super::claim::Claimed;
-use super::guard::Guard;
 use super::signature::signatures;
 use crate::config::WebhookConfig;
 

@@ -1,7 +1,7 @@
 //! Which addresses may be connected to.
 //!
-//! Endpoints are named by tenants, so without a guard they could make this service speak to the
-//! inside of the operator's network. A name is checked after it was looked up, and exactly the
+//! Webhooks and sign-in providers are named by tenants, so without a guard they could make the fleet
+//! speak to the inside of the operator's network. A name is checked after it was looked up, and exactly the
 //! addresses that passed are connected to, so a name that changes its mind in between (rebinding)
 //! gains nothing. Redirects are not followed, and no proxy of the environment is used.
 
@@ -37,7 +37,7 @@ const FORBIDDEN_V6: [&str; 4] = ["2001::/23", "2001:db8::/32", "3fff::/20", "200
 
 /// The guard.
 #[derive(Debug, Clone)]
-pub(crate) struct Guard(Arc<Rules>);
+pub struct Guard(Arc<Rules>);
 
 #[derive(Debug)]
 struct Rules {
@@ -56,9 +56,8 @@ impl Guard {
     ///
     /// # Errors
     /// When one of them is no network.
-    pub(crate) fn new(allow_http: bool, allowed: &[String]) -> fault::Result<Self> {
-        let malformed =
-            |_| Fault::invalid("/notify/webhooks/allowed_networks", "malformed", "This is no network.");
+    pub fn new(allow_http: bool, allowed: &[String]) -> fault::Result<Self> {
+        let malformed = |_| Fault::invalid("/allowed_networks", "malformed", "This is no network.");
         let network = |text: &String| text.parse().map_err(malformed);
         let allowed = allowed.iter().filter(|text| !text.is_empty()).map(network);
         let forbidden = FORBIDDEN_V4.iter().chain(&FORBIDDEN_V6).filter_map(|text| text.parse().ok());
@@ -67,7 +66,8 @@ impl Guard {
     }
 
     /// Whether this address may be connected to.
-    pub(crate) fn permits(&self, address: IpAddr) -> bool {
+    #[must_use]
+    pub fn permits(&self, address: IpAddr) -> bool {
         let rules = &self.0;
         if rules.allowed.iter().any(|network| network.contains(&address)) {
             return true;
@@ -84,9 +84,13 @@ impl Guard {
         }
     }
 
-    /// What an endpoint's address must be, as far as it can be said without looking it up.
-    pub(crate) fn check(&self, text: &str) -> fault::Result<Url> {
-        let refused = |code| Fault::invalid("/url", code, "Events cannot be delivered to this address.");
+    /// What an address must be, as far as it can be said without looking it up; a refusal points at
+    /// `/url`.
+    ///
+    /// # Errors
+    /// Invalid input with `too_long`, `malformed`, `needs_https` or `address_not_allowed`.
+    pub fn check(&self, text: &str) -> fault::Result<Url> {
+        let refused = |code| Fault::invalid("/url", code, "This address cannot be spoken to.");
         if text.len() > URL_LENGTH_MAX {
             return Err(refused("too_long"));
         }
@@ -109,7 +113,8 @@ impl Guard {
 
     /// Whether an address written as a number may be connected to; none for names. Numbers never
     /// reach the resolver, so this is their only check.
-    pub(crate) fn literal(&self, url: &Url) -> Option<bool> {
+    #[must_use]
+    pub fn literal(&self, url: &Url) -> Option<bool> {
         match url.host()? {
             Host::Ipv4(address) => Some(self.permits(address.into())),
             Host::Ipv6(address) => Some(self.permits(address.into())),
