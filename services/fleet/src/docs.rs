@@ -8,9 +8,11 @@ mod configuration;
 mod events;
 mod rpcs;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use fault::Fault;
+use serde_json::Value;
 
 /// One generated file: its path below the reference folder, and its text.
 pub type Page = (String, String);
@@ -23,11 +25,25 @@ pub fn pages() -> fault::Result<Vec<Page>> {
     let mut pages = events::pages()?;
     pages.push(rpcs::page());
     pages.push(configuration::page()?);
-    let openapi = serde_json::to_string_pretty(&gateway::openapi_document()).map_err(Fault::internal)?;
-    let asyncapi = serde_json::to_string_pretty(&asyncapi::document()).map_err(Fault::internal)?;
-    pages.push(("asyncapi.json".to_owned(), asyncapi + "\n"));
-    pages.push(("openapi.json".to_owned(), openapi + "\n"));
+    pages.push(("asyncapi.json".to_owned(), json(asyncapi::document())?));
+    pages.push(("openapi.json".to_owned(), json(gateway::openapi_document())?));
     Ok(pages)
+}
+
+/// JSON for people, members by name: a build whose `serde_json` keeps another order writes the same.
+fn json(document: Value) -> fault::Result<String> {
+    Ok(serde_json::to_string_pretty(&sorted(document)).map_err(Fault::internal)? + "\n")
+}
+
+fn sorted(value: Value) -> Value {
+    match value {
+        Value::Object(members) => {
+            let members = members.into_iter().map(|(name, value)| (name, sorted(value)));
+            Value::Object(members.collect::<BTreeMap<_, _>>().into_iter().collect())
+        }
+        Value::Array(items) => items.into_iter().map(sorted).collect(),
+        plain => plain,
+    }
 }
 
 /// Writes every generated file below `folder`.

@@ -5,7 +5,6 @@
 
 use std::fmt::Write as _;
 
-use fault::Fault;
 use prost_reflect::{FileDescriptor, Kind, MessageDescriptor};
 use serde_json::{Map, Value, json};
 
@@ -23,8 +22,8 @@ pub struct Published {
 pub fn pages() -> fault::Result<Vec<Page>> {
     let mut pages = vec![("events/README.md".to_owned(), index())];
     for event in published() {
-        let schema = serde_json::to_string_pretty(&schema(&event)).map_err(Fault::internal)?;
-        pages.push((format!("events/{}.v1.schema.json", event.name), schema + "\n"));
+        let schema = super::json(schema(&event))?;
+        pages.push((format!("events/{}.v1.schema.json", event.name), schema));
     }
     Ok(pages)
 }
