@@ -218,14 +218,16 @@ mod tests {
         }
     }
 
+    type Change = fn(&mut Config);
+
     #[test]
     fn production_refuses_default_and_short_secrets_and_says_which() {
-        let key = |change: fn(&mut Config), environment| {
+        let key = |change: Change, environment| {
             let mut config = Config { environment, ..complete() };
             change(&mut config);
             config.validate().err().map(|fault| fault.violations()[0].pointer.clone())
         };
-        let rows: [(fn(&mut Config), &str); 6] = [
+        let rows: [(Change, &str); 6] = [
             (|config| config.fleet.secret = Secret::from("a".repeat(40).as_str()), "fleet.secret"),
             (|config| config.fleet.secret = Secret::from("my-secret-my-secret-my-secret-42"), "fleet.secret"),
             (|config| config.database.role_password = Secret::from("k3y9"), "database.role_password"),
@@ -240,7 +242,7 @@ mod tests {
             assert_eq!(key(change, Environment::Production).as_deref(), Some(expected));
             assert_eq!(key(change, Environment::Development), None, "in development it does");
         }
-        let drawn: fn(&mut Config) =
+        let drawn: Change =
             |config| config.database.url = Secret::from("postgres://o:9b2e77c1d04f4a6e@h:5432/d");
         assert_eq!(key(drawn, Environment::Production), None);
     }

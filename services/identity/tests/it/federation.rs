@@ -9,7 +9,7 @@ use contracts::vbwd::identity::v1::*;
 use futures::future::join_all;
 use identity::Config;
 use identity::config::Federation;
-use kernel::Clock as _;
+use kernel::{Clock as _, SystemClock};
 use sqlx::AssertSqlSafe;
 use url::Url;
 
@@ -26,7 +26,7 @@ async fn open_world() -> World {
         ..Federation::default()
     };
     let world = world_with(Config { federation, ..quick() }).await;
-    world.pass(jiff::Timestamp::now().duration_since(world.clock.wall()).as_secs());
+    world.pass(SystemClock.wall().duration_since(world.clock.wall()).as_secs());
     world
 }
 
