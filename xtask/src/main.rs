@@ -17,6 +17,7 @@ mod fuzz;
 mod layers;
 mod packages;
 mod place;
+mod problems;
 mod protos;
 mod secrets;
 mod settings;
@@ -49,6 +50,7 @@ const VERBS: &[Verb] = &[
     ("proto-lint", "lint the protos and compare them with the baseline", protos::run),
     ("api-diff", "compare the API documents with the last release", api::run),
     ("proto-bless", "make the protos of today the new baseline", protos::bless),
+    ("problems", "list the codes that the last test run found missing in proto/problems.txt", problems::run),
     ("sim", "simulate the ledger under faults: SEED=n one seed with its story, RUNS=n many", sim::run),
     ("bench", "build with optimisation and print the figures", bench::run),
     ("bench-ledger", "the same for the ledger by itself", bench::ledger),

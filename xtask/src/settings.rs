@@ -90,8 +90,10 @@ pub fn of_tests(
     nats_program: &str,
     vbwd_program: &str,
     fuzzer: &str,
-) -> [(&'static str, String); 4] {
+    undeclared: &str,
+) -> [(&'static str, String); 5] {
     [
+        ("VBWD_TEST_UNDECLARED", undeclared.to_owned()),
         ("VBWD_TEST_SCHEMATHESIS", fuzzer.to_owned()),
         ("VBWD_TEST_POSTGRES_URL", postgres_url.to_owned()),
         ("VBWD_TEST_NATS_BIN", nats_program.to_owned()),

@@ -16,6 +16,7 @@ use crate::console;
 use crate::fuzz;
 use crate::packages;
 use crate::place::Place;
+use crate::problems;
 use crate::settings;
 use crate::shell;
 
@@ -35,7 +36,9 @@ pub fn run(place: &Place) -> Result<()> {
     let postgres = console::timed("Starting a private PostgreSQL", || Ok(Postgres::ephemeral()?))?;
     let nats = servers::nats_binary()?.display().to_string();
     let vbwd = place.target_folder()?.join("debug").join("vbwd").display().to_string();
-    let environment = settings::of_tests(&postgres.url(), &nats, &vbwd, &fuzzer);
+    problems::forget(place)?;
+    let undeclared = problems::file(place)?.display().to_string();
+    let environment = settings::of_tests(&postgres.url(), &nats, &vbwd, &fuzzer, &undeclared);
     let mut failed = Vec::new();
     for (name, selection) in GROUPS {
         console::step(name);
@@ -48,6 +51,11 @@ pub fn run(place: &Place) -> Result<()> {
         console::note(&format!("took {}", console::seconds(start.elapsed())));
     }
     drop(postgres);
+    console::step("Answers that the contracts do not speak of");
+    if let Err(error) = problems::compare(place) {
+        console::failure(&format!("{error:#}"));
+        failed.push("Answers that the contracts do not speak of");
+    }
     if !failed.is_empty() {
         bail!("Failed: {}.", failed.join("; "));
     }

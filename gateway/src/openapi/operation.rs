@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::comments::Comments;
 use super::example;
-use super::problems::{self, name};
+use super::problems;
 use super::schema::Schemas;
 use crate::plan::Plan;
 
@@ -24,6 +24,10 @@ pub fn describe(plan: &Plan, comments: &Comments, schemas: &mut Schemas<'_>) -> 
         "responses": responses(plan, schemas),
         "security": security(plan),
     });
+    let codes = problems::own_codes(plan);
+    if !codes.is_empty() {
+        operation["x-problems"] = json!(codes);
+    }
     if let Some(Access::Permission(name)) = &rpc.access {
         operation["x-permission"] = json!(name);
         operation["description"] = json!(format!("{comment}\n\nNeeds the permission `{name}`."));
@@ -124,9 +128,9 @@ fn responses(plan: &Plan, schemas: &mut Schemas<'_>) -> Value {
     if plan.is_public_read() {
         responses.insert("304".to_owned(), json!({"description": "What you have is still right."}));
     }
+    let own = problems::own_codes(plan);
     for status in refusals {
-        responses
-            .insert(status.to_string(), json!({"$ref": format!("#/components/responses/{}", name(status))}));
+        responses.insert(status.to_string(), problems::response(status, own.get(&status)));
     }
     Value::Object(responses)
 }

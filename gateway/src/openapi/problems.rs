@@ -1,7 +1,10 @@
-//! The problems an operation may answer with: their statuses, and the codes that the edge itself uses.
-//! Codes of services are in `docs/reference/errors.md`; a client switches on `code`, never on text.
+//! The problems an operation may answer with: their statuses, the codes that the edge itself uses,
+//! and those of the operation's own rules. A client switches on `code`, never on text.
+
+use std::collections::BTreeMap;
 
 use contracts::{Access, Idempotency};
+use fault::Code;
 use serde_json::{Map, Value, json};
 
 use crate::plan::Plan;
@@ -104,15 +107,44 @@ pub fn statuses(plan: &Plan) -> Vec<u16> {
     if plan.expected_revision.is_some() {
         statuses.push(412);
     }
+    statuses.extend(own_codes(plan).into_keys());
     statuses.sort_unstable();
     statuses.dedup();
     statuses
+}
+
+/// The codes of the operation's own rules, by status.
+#[must_use]
+pub fn own_codes(plan: &Plan) -> BTreeMap<u16, Vec<&'static str>> {
+    let mut codes = BTreeMap::<u16, Vec<_>>::new();
+    for problem in contracts::problems(&plan.rpc.path) {
+        let Some(kind) = Code::from_name(problem.kind) else { continue };
+        codes.entry(kind.http_status()).or_default().push(problem.code);
+    }
+    for of_status in codes.values_mut() {
+        of_status.sort_unstable();
+        of_status.dedup();
+    }
+    codes
+}
+
+/// The response of an operation with this status, which names the operation's own codes.
+#[must_use]
+pub fn response(status: u16, own_codes: Option<&Vec<&str>>) -> Value {
+    let reference = format!("#/components/responses/{}", name(status));
+    let Some(codes) = own_codes else { return json!({"$ref": reference}) };
+    let codes: Vec<_> = codes.iter().map(|code| format!("`{code}`")).collect();
+    json!({"$ref": reference, "description": format!("{} Here: {}.", meaning(status), codes.join(", "))})
 }
 
 /// The name of the response that a status has.
 #[must_use]
 pub fn name(status: u16) -> &'static str {
     ROWS.iter().find(|(known, ..)| *known == status).map_or("Broken", |(_, name, ..)| name)
+}
+
+fn meaning(status: u16) -> &'static str {
+    ROWS.iter().find(|(known, ..)| *known == status).map_or("", |(_, _, meaning, _)| meaning)
 }
 
 /// The responses that operations refer to.

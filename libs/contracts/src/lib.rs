@@ -2,17 +2,20 @@
 //!
 //! `proto/` is the single source of truth; this crate is what follows from it: the generated
 //! messages, clients and server traits ([`vbwd`]), the descriptors ([`pool`]) and the table of
-//! every rpc with its route, access, rate class and idempotency ([`methods`]). The gateway builds
+//! every rpc with its route, access, rate class and idempotency ([`methods`]), and the codes each may
+//! answer ([`problems`]). The gateway builds
 //! its routes from that table and the services check access with it; nobody writes either by hand.
 
 mod codec;
 mod methods;
+mod problems;
 
 use std::sync::LazyLock;
 
 use prost_reflect::DescriptorPool;
 
 pub use methods::{Access, HttpRoute, Idempotency, Method, RateClass, Verb, method, methods};
+pub use problems::{Problem, problems};
 
 /// The generated code, by proto package: `contracts::vbwd::wallet::v1`.
 #[allow(missing_docs, clippy::all, clippy::pedantic, clippy::disallowed_methods)]

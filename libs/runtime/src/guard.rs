@@ -21,6 +21,7 @@ use tonic::body::Body;
 
 use crate::tasks::panic_text;
 use crate::trace::{self, TraceContext};
+use crate::undeclared;
 
 type HttpRequest = http::Request<Body>;
 type HttpResponse = http::Response<Body>;
@@ -122,6 +123,7 @@ where
         Ok(Err(never)) => match never {},
         Err(panic) => refusal(Fault::internal(panic_text(&*panic))),
     };
+    undeclared::observe(rpc, response.headers());
     timings::of(rpc, response.headers().get(Status::GRPC_STATUS)).record(started.elapsed().as_secs_f64());
     Ok(response)
 }

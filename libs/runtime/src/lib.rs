@@ -20,6 +20,7 @@ mod service;
 mod tasks;
 pub mod telemetry;
 pub mod trace;
+mod undeclared;
 
 pub use channel::{Channel, Directory, Peer};
 pub use context::{CORRELATION_ID, OPERATION_ID, USER_AGENT, context, operation, user_agent};

@@ -6,6 +6,7 @@
 mod asyncapi;
 mod configuration;
 mod events;
+mod problems;
 mod rpcs;
 
 use std::collections::BTreeMap;
@@ -24,6 +25,7 @@ pub type Page = (String, String);
 pub fn pages() -> fault::Result<Vec<Page>> {
     let mut pages = events::pages()?;
     pages.push(rpcs::page());
+    pages.push(problems::page());
     pages.push(configuration::page()?);
     pages.push(("asyncapi.json".to_owned(), json(asyncapi::document())?));
     pages.push(("openapi.json".to_owned(), json(gateway::openapi_document())?));
