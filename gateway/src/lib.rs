@@ -15,6 +15,7 @@ pub mod config;
 mod cookies;
 mod cors;
 mod csrf;
+mod front;
 mod front_ends;
 mod gate;
 mod headers;
@@ -82,9 +83,7 @@ pub async fn edge_with(
     let clock = Arc::clone(&platform.clock);
     let upstream = upstream::Upstream::new(platform);
     let drain = platform.tasks.drain().clone();
-    let mut gate = gate::Gate::new(config, upstream, store.clone(), Arc::clone(&clock), drain)?;
-    (gate.conversations, gate.sinks) = (conversations, sinks);
-    let gate = Arc::new(gate);
+    let gate = Arc::new(gate::Gate::new(config, upstream, store.clone(), Arc::clone(&clock), drain)?);
     let (limits, authorities) = (Arc::clone(&gate.limits), gate.bearer.authorities());
     let (bus, rules_bus, rules) = (platform.bus(), platform.bus(), Arc::clone(&gate.rules));
     let (hearing, tenants_bus) = (Arc::clone(&gate), platform.bus());
@@ -98,7 +97,8 @@ pub async fn edge_with(
         Role::task("routing", move |drain| Arc::clone(&rules).keep(rules_bus.clone(), drain)),
         Role::task("limits", move |drain| sweep_limits(Arc::clone(&limits), drain)),
     ];
-    Ok(Edge { router: Router::new().fallback(gate::handle).with_state(gate), roles })
+    let front = Arc::new(front::Front { gate, conversations, sinks });
+    Ok(Edge { router: Router::new().fallback(front::handle).with_state(front), roles })
 }
 
 /// Opens the gateway's port.

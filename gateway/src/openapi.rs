@@ -14,7 +14,6 @@ use serde_json::{Map, Value, json};
 use crate::openapi::comments::Comments;
 use crate::openapi::schema::Schemas;
 use crate::plan::Plan;
-use crate::routes;
 
 /// The document.
 #[must_use]
@@ -27,7 +26,7 @@ pub fn document() -> Value {
         let Ok(Some(plan)) = Plan::new(rpc) else { continue };
         let service = rpc.descriptor.parent_service();
         tags.insert(service.name().to_owned(), comments.service(service));
-        let verb = routes::name(plan.route.verb).to_lowercase();
+        let verb = plan.route.verb.name().to_lowercase();
         let operation = operation::describe(&plan, &comments, &mut schemas);
         paths.entry(plan.route.path.clone()).or_default().insert(verb, operation);
     }
@@ -86,7 +85,7 @@ mod tests {
         let document = document();
         for rpc in contracts::methods() {
             let Some(route) = &rpc.http else { continue };
-            let verb = routes::name(route.verb).to_lowercase();
+            let verb = route.verb.name().to_lowercase();
             let operation = &document["paths"][&route.path][verb];
             assert_eq!(operation["operationId"], rpc.descriptor.name(), "{}", rpc.path);
             assert!(operation["summary"].as_str().is_some_and(|text| !text.is_empty()), "{}", rpc.path);

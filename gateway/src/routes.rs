@@ -97,25 +97,13 @@ impl Entry {
     }
 
     fn allow(&self) -> HeaderValue {
-        let mut verbs: Vec<_> = self.rpcs.iter().map(|(verb, _)| name(*verb)).collect();
+        let mut verbs: Vec<_> = self.rpcs.iter().map(|(verb, _)| verb.name()).collect();
         if self.page.is_some() || verbs.contains(&"GET") {
             verbs.retain(|verb| *verb != "GET");
             verbs.extend(["GET", "HEAD"]);
         }
         verbs.push("OPTIONS");
         HeaderValue::from_str(&verbs.join(", ")).unwrap_or(HeaderValue::from_static("OPTIONS"))
-    }
-}
-
-/// The name of a verb on the wire.
-#[must_use]
-pub const fn name(verb: Verb) -> &'static str {
-    match verb {
-        Verb::Get => "GET",
-        Verb::Post => "POST",
-        Verb::Put => "PUT",
-        Verb::Patch => "PATCH",
-        Verb::Delete => "DELETE",
     }
 }
 
@@ -153,7 +141,7 @@ mod tests {
         let routes = Routes::new().unwrap();
         for rpc in contracts::methods() {
             let Some(route) = &rpc.http else { continue };
-            let method: Method = name(route.verb).parse().unwrap();
+            let method: Method = route.verb.name().parse().unwrap();
             let path = route.path.replace(['{', '}'], "");
             match routes.find(&method, &path) {
                 Ok(Found::Rpc(plan, _)) => assert_eq!(plan.rpc.path, rpc.path),

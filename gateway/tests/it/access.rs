@@ -116,13 +116,13 @@ async fn every_rpc_that_is_not_public_refuses_nobody_and_everybody_without_its_p
     let token = fleet.token(&fleet.user(&[]));
     for rpc in methods() {
         let Some(route) = &rpc.http else { continue };
-        let verb = format!("{:?}", route.verb).to_uppercase();
+        let verb = route.verb.name();
         let path = route.path.replace(['{', '}'], "");
-        let nobody = fleet.send(fleet.request(&verb, &path).body(Body::empty()).unwrap()).await;
+        let nobody = fleet.send(fleet.request(verb, &path).body(Body::empty()).unwrap()).await;
         let refused = nobody.status == 401;
         assert_eq!(refused, rpc.access != Some(Access::Public), "{} {nobody:?}", rpc.path);
         if let Some(Access::Permission(_)) = rpc.access {
-            let request = fleet.request(&verb, &path).header("authorization", format!("Bearer {token}"));
+            let request = fleet.request(verb, &path).header("authorization", format!("Bearer {token}"));
             let customer = fleet.send(request.body(Body::empty()).unwrap()).await;
             assert_eq!(customer.problem(), (403, "permission_denied".to_owned()), "{}", rpc.path);
         }

@@ -56,6 +56,20 @@ pub enum Verb {
     Delete,
 }
 
+impl Verb {
+    /// As it stands in a request: `GET`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Patch => "PATCH",
+            Self::Delete => "DELETE",
+        }
+    }
+}
+
 /// Who may call an rpc.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Access {

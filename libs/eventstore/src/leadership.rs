@@ -11,7 +11,7 @@ use kernel::{Position, StoredEvent};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use tokio::time::timeout;
 
-use crate::rows::{columns, position};
+use crate::cursors::{cursor, save_cursor};
 use crate::store::events_after;
 use crate::{EventStore, storage};
 
@@ -26,11 +26,15 @@ pub struct Leadership {
     held: bool,
 }
 
-impl Leadership {
-    pub(crate) fn new(store: EventStore, name: &str) -> Self {
-        Self { store, name: name.to_owned(), connection: None, held: false }
+impl EventStore {
+    /// A leadership to be won: only one holder of `name` per database at a time.
+    #[must_use]
+    pub fn leadership(&self, name: &str) -> Leadership {
+        Leadership { store: self.clone(), name: name.to_owned(), connection: None, held: false }
     }
+}
 
+impl Leadership {
     /// What is led; also the name of the cursor.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -133,37 +137,6 @@ impl Leadership {
         }
         outcome
     }
-}
-
-/// Reads a cursor; one that was never saved stands at the start.
-pub(crate) async fn cursor(connection: &mut PgConnection, name: &str) -> fault::Result<Position> {
-    let found: Option<(i64, i64)> =
-        sqlx::query_as("SELECT transaction, sequence FROM cursors WHERE name = $1")
-            .bind(name)
-            .fetch_optional(connection)
-            .await
-            .map_err(storage)?;
-    Ok(found.map_or(Position::START, |(transaction, sequence)| position(transaction, sequence)))
-}
-
-/// Saves a cursor, in the transaction of the connection if there is one.
-///
-/// # Errors
-/// Faults of the database.
-pub async fn save_cursor(connection: &mut PgConnection, name: &str, at: Position) -> fault::Result<()> {
-    let (transaction, sequence) = columns(at);
-    sqlx::query(
-        "INSERT INTO cursors (name, transaction, sequence, updated_at) VALUES ($1, $2, $3, now()) \
-         ON CONFLICT (name) DO UPDATE SET transaction = excluded.transaction, \
-         sequence = excluded.sequence, updated_at = excluded.updated_at",
-    )
-    .bind(name)
-    .bind(transaction)
-    .bind(sequence)
-    .execute(connection)
-    .await
-    .map_err(storage)?;
-    Ok(())
 }
 
 /// A session outside the pool: the lock must not depend on who borrows the connection next. The

@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use crate::begin::begin_whole;
 use crate::rows::{AFTER, EVENT, EventRow, STREAM, columns};
-use crate::{CommandContext, Leadership, Loaded, Log, NewEvent, Pulse, UnitOfWork, storage, unit_of_work};
+use crate::{CommandContext, Loaded, Log, NewEvent, Pulse, UnitOfWork, storage, unit_of_work};
 
 const PRUNE_OPERATIONS: &str = "DELETE FROM operations WHERE (tenant_id, operation_id) IN \
      (SELECT tenant_id, operation_id FROM operations WHERE at < $1 ORDER BY at LIMIT $2)";
@@ -157,7 +157,7 @@ impl EventStore {
     /// Faults of the database.
     pub async fn cursor(&self, name: &str) -> fault::Result<Position> {
         let mut connection = self.0.pool.acquire().await.map_err(storage)?;
-        crate::leadership::cursor(&mut connection, name).await
+        crate::cursors::cursor(&mut connection, name).await
     }
 
     /// Resolves at the next commit of events by this process. Get it *before* reading, await it
@@ -171,12 +171,6 @@ impl EventStore {
     #[must_use]
     pub fn pulse(&self) -> Pulse {
         Pulse::new(Some(self.0.appended.subscribe()))
-    }
-
-    /// A leadership to be won: only one holder of `name` per database at a time.
-    #[must_use]
-    pub fn leadership(&self, name: &str) -> Leadership {
-        Leadership::new(self.clone(), name)
     }
 
     pub(crate) fn wake(&self) {

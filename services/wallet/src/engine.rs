@@ -23,6 +23,7 @@ mod mailbox;
 mod packed;
 mod partition;
 mod placement;
+mod placing;
 mod recovery;
 mod rounds;
 mod settling;

@@ -28,7 +28,7 @@ pub fn page() -> Page {
 
 fn row(method: &Method) -> String {
     let http = method.http.as_ref();
-    let route = http.map(|route| format!("`{} {}`", format!("{:?}", route.verb).to_uppercase(), route.path));
+    let route = http.map(|route| format!("`{} {}`", route.verb.name(), route.path));
     let route = route.unwrap_or_default();
     let rpc = format!("{}.{}", method.descriptor.parent_service().name(), method.descriptor.name());
     let limits = http.map(|_| format!("{:?}", method.rate_class).to_lowercase()).unwrap_or_default();

@@ -14,7 +14,7 @@ use wallet_domain::{AccountView, Answer, Command, OpenAccount, Outcome, Partitio
 use super::desk::Desk;
 use super::mailbox::NotTaken;
 use super::packed::{PackedAnswer, PackedPosts};
-use super::placement::Placing;
+use super::placing::Placing;
 use super::rounds::Limits;
 use super::work::{Decided, Lost, Reading, Reply, View, Work};
 use crate::{Config, Position};

@@ -5,11 +5,10 @@
 //! wishes come from the role `membership`, which asks the database for all partitions at once.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use journal::{Holder, Wish};
-use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::ledger::Ledger;
@@ -26,15 +25,6 @@ pub(crate) enum Served {
     Elsewhere(Arc<Holder>),
     /// Nobody, or this process has not recovered it yet.
     Nobody,
-}
-
-/// What is known and wanted of the placing of one partition.
-#[derive(Default)]
-pub(super) struct Placing {
-    wish: watch::Sender<Option<Wish>>,
-    /// Whether this process could take over at once.
-    prepared: AtomicBool,
-    look: Notify,
 }
 
 impl Ledger {

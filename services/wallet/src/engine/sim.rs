@@ -9,6 +9,7 @@
 mod auditor;
 mod book;
 mod client;
+mod clock;
 mod dice;
 mod disk;
 mod owner;

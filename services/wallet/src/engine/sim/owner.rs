@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 use journal::{Journal as _, JournalError, Lease, Row, Snapshot};
 use wallet_domain::{Writer, encode_snapshot};
 
+use super::clock::SimClock;
 use super::dice::Dice;
 use super::disk::SimJournal;
-use super::process::SimClock;
 use crate::engine::lease::Validity;
 use crate::engine::mailbox::Mailbox;
 use crate::engine::recovery::Recovered;

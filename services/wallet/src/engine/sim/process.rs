@@ -2,35 +2,19 @@
 //! be paused and wake up stale, be told to leave, and has a clock of its own.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use ids::TenantId;
-use jiff::Timestamp;
 use journal::{Claim, Holder, Journal as _, JournalError, Lease};
-use kernel::Clock;
 use wallet_domain::samples::NOON_MS;
 
+use super::clock::SimClock;
 use super::dice::Dice;
 use super::disk::SimJournal;
 use super::owner::{Goes, Keeper, Owner, Pending, TTL, look};
 use super::plan::Plan;
 use crate::engine::mailbox::Mailbox;
 use crate::engine::recovery::{Failed, Recovered, catch_up, recover};
-
-/// The clock on the wall of a machine; it may step.
-#[derive(Debug, Default)]
-pub(super) struct SimClock(AtomicI64);
-
-impl Clock for SimClock {
-    fn now(&self, _: TenantId) -> Timestamp {
-        self.wall()
-    }
-
-    fn wall(&self) -> Timestamp {
-        Timestamp::from_millisecond(self.0.load(Ordering::Relaxed)).unwrap_or_default()
-    }
-}
 
 type Recovering = Pending<Result<Recovered, Failed>>;
 
