@@ -241,7 +241,9 @@ async fn a_tenant_that_lives(fleet: &Fleet) -> Ids {
     let paid = customer.wait_for_invoice(&invoice, "INVOICE_STATUS_PAID").await;
     customer.wait_for_tokens(500).await;
     let mut ids = Ids::new();
-    for made in [&endpoint, &paid, &json!({"bundle_id": bundle})] {
+    let setup = json!({"method": "sandbox_card", "return_url": "https://shop.example/back"});
+    let setup = customer.post_once("/api/v1/me/payment-method-setups", "setup-1", setup).await.ok();
+    for made in [&endpoint, &paid, &setup, &json!({"bundle_id": bundle})] {
         harvest(made, &mut ids);
     }
     for path in ["/api/v1/me", "/api/v1/wallet/balance", "/api/v1/wallet/statement", "/api/v1/me/sessions"] {

@@ -116,6 +116,14 @@ id!(
     RefundId
 );
 id!(
+    /// A saved way to pay of a customer.
+    PaymentMethodId
+);
+id!(
+    /// A way to pay that is being saved.
+    SetupId
+);
+id!(
     /// A mail in the queue.
     MailId
 );

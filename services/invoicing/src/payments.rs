@@ -83,6 +83,7 @@ impl Payments {
             method: attempt.method.clone(),
             return_url: attempt.return_url.clone(),
             description: opened.number.to_string(),
+            ..CreatePaymentRequest::default()
         };
         let answer = self.client().create_payment(self.peer.request(context, request)?).await?;
         answer.into_inner().payment.ok_or_else(|| Fault::internal("payments answered no payment"))

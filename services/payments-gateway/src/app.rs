@@ -5,10 +5,12 @@
 //! cut off in between leaves a payment whose next step is the same question with the same key; the
 //! reconciler asks it.
 
+mod methods;
 mod operate;
 mod pay;
 mod read;
 mod reconcile;
+mod setups;
 mod step;
 mod webhook;
 
@@ -22,6 +24,8 @@ use kernel::{Aggregate as _, Clock};
 use payments_gateway_domain::{Payment, PaymentCommand, PaymentEvent, RefundOutcome, Step, TimeLimits};
 use runtime::audit;
 use serde_json::{Value, json};
+
+pub(crate) use methods::user;
 
 use crate::providers::Providers;
 use crate::refusal::refused;
@@ -169,5 +173,13 @@ fn shown(payment: &Payment) -> Value {
         };
         json!({ "amount": refund.amount.to_string(), "outcome": outcome })
     });
-    json!({ "status": payment.status().name(), "refunds": refunds.collect::<Vec<_>>() })
+    let disputes = payment.disputes().values();
+    let disputes =
+        disputes.map(|dispute| json!({ "amount": dispute.amount.to_string(), "outcome": dispute.outcome }));
+    json!({
+        "status": payment.status().name(),
+        "captured": payment.captured().map(|captured| captured.to_string()),
+        "refunds": refunds.collect::<Vec<_>>(),
+        "disputes": disputes.collect::<Vec<_>>(),
+    })
 }

@@ -142,7 +142,8 @@ impl Config {
     }
 }
 
-fn is_web_address(text: &str) -> bool {
+/// Whether a text is an http(s) address.
+pub(crate) fn is_web_address(text: &str) -> bool {
     url::Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https"))
 }
 

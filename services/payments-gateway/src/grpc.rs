@@ -1,10 +1,12 @@
 //! The rpcs: convert, call the use case, convert. Who may call was checked by the guard before.
 
 pub(crate) mod convert;
+mod customers;
 
 use std::sync::Arc;
 
 use contracts::vbwd::payments::v1 as proto;
+use contracts::vbwd::payments::v1::customer_payment_service_server::CustomerPaymentServiceServer;
 use contracts::vbwd::payments::v1::payment_service_server::{PaymentService, PaymentServiceServer};
 use contracts::vbwd::payments::v1::webhook_service_server::{WebhookService, WebhookServiceServer};
 use eventstore::CommandContext;
@@ -22,7 +24,9 @@ struct Api(Arc<Payments>);
 /// The rpcs of payments.
 pub(crate) fn routes(payments: Arc<Payments>) -> Routes {
     let api = Api(payments);
-    Routes::new(PaymentServiceServer::new(api.clone())).add_service(WebhookServiceServer::new(api))
+    Routes::new(PaymentServiceServer::new(api.clone()))
+        .add_service(CustomerPaymentServiceServer::new(api.clone()))
+        .add_service(WebhookServiceServer::new(api))
 }
 
 impl Api {
@@ -40,8 +44,7 @@ impl PaymentService for Api {
         let (_, context) = self.context(&request)?;
         let message = request.into_inner();
         let id = payment_id(&message.payment_id)?;
-        let terms = terms(message, &self.0.providers)?;
-        let payment = payment_proto(&self.0.create(&context, id, terms).await?);
+        let payment = payment_proto(&self.0.create(&context, id, terms(message)?).await?);
         Ok(Response::new(proto::CreatePaymentResponse { payment: Some(payment) }))
     }
 
@@ -59,9 +62,11 @@ impl PaymentService for Api {
         &self,
         request: Request<proto::ListPaymentMethodsRequest>,
     ) -> Result<Response<proto::ListPaymentMethodsResponse>, Status> {
+        let tenant = auth::caller(&request)?.tenant;
         let wish = request.into_inner();
-        let methods = self.0.providers.methods_for(&wish.currency, &wish.country).map(method_proto);
-        Ok(Response::new(proto::ListPaymentMethodsResponse { methods: methods.collect() }))
+        let methods = self.0.providers.methods_for(tenant, (&wish.currency, &wish.country)).await?;
+        let methods = methods.into_iter().map(method_proto).collect();
+        Ok(Response::new(proto::ListPaymentMethodsResponse { methods }))
     }
 
     async fn capture_payment(
@@ -69,9 +74,9 @@ impl PaymentService for Api {
         request: Request<proto::CapturePaymentRequest>,
     ) -> Result<Response<proto::CapturePaymentResponse>, Status> {
         let (_, context) = self.context(&request)?;
-        let id = payment_id(&request.get_ref().payment_id)?;
-        let payment = payment_proto(&self.0.capture(&context, id).await?);
-        Ok(Response::new(proto::CapturePaymentResponse { payment: Some(payment) }))
+        let message = request.into_inner();
+        let what = (payment_id(&message.payment_id)?, optional_money(message.amount.as_ref())?);
+        Ok(Response::new(self.0.capture(&context, what, &message).await?))
     }
 
     async fn void_payment(
@@ -102,9 +107,10 @@ impl WebhookService for Api {
         request: Request<proto::ReceiveWebhookRequest>,
     ) -> Result<Response<proto::ReceiveWebhookResponse>, Status> {
         let traceparent = runtime::trace::current().map(|trace| trace.to_string());
+        let tenant = auth::caller(&request)?.tenant;
         let message = request.into_inner();
         let webhook = RawWebhook { headers: message.headers.into_iter().collect(), body: message.body };
-        let outcome = self.0.receive(&message.provider, &webhook, traceparent).await?;
+        let outcome = self.0.receive((tenant, &message.provider), &webhook, traceparent).await?;
         Ok(Response::new(proto::ReceiveWebhookResponse { outcome: outcome.word().to_owned() }))
     }
 }

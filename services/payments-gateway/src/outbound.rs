@@ -5,9 +5,8 @@
 use bus::Outbound;
 use contracts::vbwd::payments::v1 as proto;
 use eventstore::unknown_event;
-use ids::InvoiceId;
 use kernel::StoredEvent;
-use payments_gateway_domain::PaymentEvent;
+use payments_gateway_domain::{Failed, PaymentEvent, Voided};
 
 use crate::NAME;
 use crate::grpc::convert::{money_proto, timestamp};
@@ -31,8 +30,66 @@ pub fn publish(stored: &StoredEvent) -> fault::Result<Vec<Outbound>> {
             };
             outbound(stored, "payment.captured", ("vbwd.payments.v1.PaymentCaptured", &message))
         }
-        PaymentEvent::Failed(event) => failed(stored, event.invoice_id, event.failure_code),
-        PaymentEvent::Voided(event) => failed(stored, event.invoice_id, VOIDED.to_owned()),
+        PaymentEvent::PartiallyCaptured(event) => {
+            let message = proto::PaymentPartiallyCaptured {
+                payment_id: stored.stream.to_string(),
+                invoice_id: event.invoice_id.to_string(),
+                amount: Some(money_proto(event.amount)),
+                captured_total: Some(money_proto(event.captured_total)),
+                provider: event.provider,
+                rest_reserved: event.rest_reserved,
+                at: Some(timestamp(stored.metadata.at)),
+            };
+            let message = ("vbwd.payments.v1.PaymentPartiallyCaptured", &message);
+            outbound(stored, "payment.partially_captured", message)
+        }
+        PaymentEvent::Failed(event) => failed(stored, event),
+        PaymentEvent::Voided(Voided { invoice_id }) => {
+            failed(stored, Failed { invoice_id, failure_code: VOIDED.to_owned(), decline: None })
+        }
+        PaymentEvent::DisputeOpened(event) => {
+            let message = proto::PaymentDisputeOpened {
+                payment_id: stored.stream.to_string(),
+                invoice_id: event.invoice_id.to_string(),
+                dispute_reference: event.dispute_reference,
+                amount: Some(money_proto(event.amount)),
+                reason: event.reason,
+                at: Some(timestamp(stored.metadata.at)),
+            };
+            outbound(stored, "payment.dispute_opened", ("vbwd.payments.v1.PaymentDisputeOpened", &message))
+        }
+        PaymentEvent::DisputeWon(event) => {
+            let message = proto::PaymentDisputeWon {
+                payment_id: stored.stream.to_string(),
+                invoice_id: event.invoice_id.to_string(),
+                dispute_reference: event.dispute_reference,
+                amount: Some(money_proto(event.amount)),
+                at: Some(timestamp(stored.metadata.at)),
+            };
+            outbound(stored, "payment.dispute_won", ("vbwd.payments.v1.PaymentDisputeWon", &message))
+        }
+        PaymentEvent::DisputeLost(event) => {
+            let message = proto::PaymentDisputeLost {
+                payment_id: stored.stream.to_string(),
+                invoice_id: event.invoice_id.to_string(),
+                dispute_reference: event.dispute_reference,
+                amount: Some(money_proto(event.amount)),
+                at: Some(timestamp(stored.metadata.at)),
+            };
+            outbound(stored, "payment.dispute_lost", ("vbwd.payments.v1.PaymentDisputeLost", &message))
+        }
+        PaymentEvent::Contradicted(event) => {
+            let message = proto::PaymentContradicted {
+                payment_id: stored.stream.to_string(),
+                invoice_id: event.invoice_id.to_string(),
+                provider: event.provider,
+                expected: Some(money_proto(event.expected)),
+                reported: Some(money_proto(event.reported)),
+                state: event.state,
+                at: Some(timestamp(stored.metadata.at)),
+            };
+            outbound(stored, "payment.contradicted", ("vbwd.payments.v1.PaymentContradicted", &message))
+        }
         PaymentEvent::Refunded(event) => {
             let message = proto::PaymentRefunded {
                 payment_id: stored.stream.to_string(),
@@ -50,6 +107,7 @@ pub fn publish(stored: &StoredEvent) -> fault::Result<Vec<Outbound>> {
         | PaymentEvent::Authorized(_)
         | PaymentEvent::CaptureRequested(_)
         | PaymentEvent::CaptureRefused(_)
+        | PaymentEvent::RestReleased(_)
         | PaymentEvent::VoidRequested(_)
         | PaymentEvent::RefundRequested(_)
         | PaymentEvent::RefundFailed(_) => return Ok(Vec::new()),
@@ -57,12 +115,14 @@ pub fn publish(stored: &StoredEvent) -> fault::Result<Vec<Outbound>> {
     Ok(vec![published?])
 }
 
-fn failed(stored: &StoredEvent, invoice: InvoiceId, failure_code: String) -> fault::Result<Outbound> {
+fn failed(stored: &StoredEvent, event: Failed) -> fault::Result<Outbound> {
     let message = proto::PaymentFailed {
         payment_id: stored.stream.to_string(),
-        invoice_id: invoice.to_string(),
-        failure_code,
+        invoice_id: event.invoice_id.to_string(),
+        failure_code: event.failure_code,
         at: Some(timestamp(stored.metadata.at)),
+        decline: event.decline.map_or_else(String::new, |decline| decline.name().to_owned()),
+        decline_class: event.decline.map_or_else(String::new, |decline| decline.class().name().to_owned()),
     };
     outbound(stored, "payment.failed", ("vbwd.payments.v1.PaymentFailed", &message))
 }

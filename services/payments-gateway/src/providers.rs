@@ -8,6 +8,7 @@ pub(crate) mod sandbox;
 use std::sync::Arc;
 
 use fault::{Code, Fault};
+use ids::TenantId;
 use money::Currency;
 use runtime::Platform;
 
@@ -39,45 +40,83 @@ impl Providers {
         self
     }
 
-    /// The provider with this code.
+    /// The provider with this code, as this tenant uses it.
+    ///
+    /// # Errors
+    /// When the tenant's settings cannot be read.
+    pub async fn find(
+        &self,
+        tenant: TenantId,
+        code: &str,
+    ) -> fault::Result<Option<Arc<dyn PaymentProvider>>> {
+        let _ = tenant;
+        Ok(self.0.iter().find(|provider| provider.code() == code).map(Arc::clone))
+    }
+
+    /// Whether all tenants share one account at this provider.
     #[must_use]
-    pub fn provider(&self, code: &str) -> Option<&dyn PaymentProvider> {
-        self.0.iter().find(|provider| provider.code() == code).map(|provider| &**provider)
+    pub fn is_shared(&self, code: &str) -> bool {
+        self.0.iter().any(|provider| provider.code() == code)
+    }
+
+    /// The provider behind a method, and the method.
+    ///
+    /// # Errors
+    /// `payment_method_unknown`.
+    pub async fn method(
+        &self,
+        tenant: TenantId,
+        code: &str,
+    ) -> fault::Result<(Arc<dyn PaymentProvider>, Method)> {
+        let methods = self.methods(tenant).await?;
+        methods.into_iter().find(|(_, method)| method.code == code).ok_or_else(|| {
+            Fault::new(Code::InvalidInput, "payment_method_unknown", "There is no such payment method.")
+                .with_violation("/method", "payment_method_unknown")
+        })
     }
 
     /// The provider behind a method that takes this currency.
     ///
     /// # Errors
     /// `payment_method_unknown` and `currency_unsupported`.
-    pub fn for_method(&self, code: &str, currency: Currency) -> fault::Result<&dyn PaymentProvider> {
-        let found = self.methods().find(|(_, method)| method.code == code).ok_or_else(|| {
-            Fault::new(Code::InvalidInput, "payment_method_unknown", "There is no such payment method.")
-                .with_violation("/method", "payment_method_unknown")
-        })?;
+    pub async fn for_method(
+        &self,
+        tenant: TenantId,
+        code: &str,
+        currency: Currency,
+    ) -> fault::Result<(Arc<dyn PaymentProvider>, Method)> {
+        let found = self.method(tenant, code).await?;
         if !admits(found.1.currencies, currency.code()) {
             let message = "The payment method does not take this currency.";
             return Err(Fault::invalid("/amount/currency", "currency_unsupported", message));
         }
-        Ok(found.0)
+        Ok(found)
     }
 
     /// The methods for a currency and a country, each with its provider's code; empty means any.
-    pub fn methods_for<'a>(
-        &'a self,
-        currency: &'a str,
-        country: &'a str,
-    ) -> impl Iterator<Item = (&'static str, &'a Method)> {
-        let fits =
-            move |method: &Method| admits(method.currencies, currency) && admits(method.countries, country);
-        self.methods()
-            .filter(move |(_, method)| fits(method))
+    ///
+    /// # Errors
+    /// When the tenant's settings cannot be read.
+    pub async fn methods_for(
+        &self,
+        tenant: TenantId,
+        (currency, country): (&str, &str),
+    ) -> fault::Result<Vec<(&'static str, Method)>> {
+        let fits = |method: &Method| admits(method.currencies, currency) && admits(method.countries, country);
+        let methods = self.methods(tenant).await?.into_iter();
+        Ok(methods
+            .filter(|(_, method)| fits(method))
             .map(|(provider, method)| (provider.code(), method))
+            .collect())
     }
 
-    fn methods(&self) -> impl Iterator<Item = (&dyn PaymentProvider, &Method)> {
-        self.0.iter().flat_map(|provider| {
-            provider.capabilities().methods.iter().map(move |method| (&**provider, method))
-        })
+    async fn methods(&self, tenant: TenantId) -> fault::Result<Vec<(Arc<dyn PaymentProvider>, Method)>> {
+        let _ = tenant;
+        let each = |provider: &Arc<dyn PaymentProvider>| {
+            let methods = provider.capabilities().methods.iter();
+            methods.map(|method| (Arc::clone(provider), method.clone())).collect::<Vec<_>>()
+        };
+        Ok(self.0.iter().flat_map(each).collect())
     }
 }
 

@@ -4,11 +4,14 @@
 //! Every writer of a payment touches its row *before* it appends events. So two writers of one
 //! payment wait for each other at the row and never in a circle.
 
+pub(crate) mod saved_methods;
+pub(crate) mod setups;
+
 use ids::{InvoiceId, PaymentId, TenantId, UserId};
 use jiff::{SignedDuration, Timestamp};
 use jiff_sqlx::ToSqlx as _;
 use money::Money;
-use payments_gateway_domain::{Payment, Status};
+use payments_gateway_domain::{Decline, Payment, Status};
 use sqlx::{PgConnection, Row as _};
 use uuid::Uuid;
 
@@ -18,20 +21,25 @@ use fault::Fault;
 
 const WRITE: &str = "INSERT INTO payments (payment_id, tenant_id, invoice_id, user_id, status, amount_minor, \
       refunded_minor, currency, method, provider, provider_reference, redirect_url, failure_code, \
-      correlation_id, created_at, revision, next_check_at) \
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) \
+      correlation_id, created_at, revision, next_check_at, captured_minor, disputed_minor, decline, \
+      contradicted_minor, contradicted_currency) \
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22) \
     ON CONFLICT (payment_id) DO UPDATE SET status = excluded.status, refunded_minor = excluded.refunded_minor, \
       provider_reference = excluded.provider_reference, redirect_url = excluded.redirect_url, \
       failure_code = excluded.failure_code, revision = excluded.revision, \
-      next_check_at = excluded.next_check_at, checks = 0";
+      next_check_at = excluded.next_check_at, checks = 0, captured_minor = excluded.captured_minor, \
+      disputed_minor = excluded.disputed_minor, decline = excluded.decline, \
+      contradicted_minor = excluded.contradicted_minor, contradicted_currency = excluded.contradicted_currency";
 
 const READ: &str = "SELECT payment_id, invoice_id, user_id, status, amount_minor, refunded_minor, currency, method, \
-      provider, provider_reference, redirect_url, failure_code, created_at, revision \
+      provider, provider_reference, redirect_url, failure_code, created_at, revision, captured_minor, \
+      disputed_minor, decline, contradicted_minor, contradicted_currency \
     FROM payments WHERE payment_id = $1";
 
 const RECEIVE: &str = "WITH found AS ( \
       SELECT tenant_id, payment_id, correlation_id FROM payments \
       WHERE provider = $1 AND (provider_reference = $2 OR (payment_id = $3 AND provider_reference IS NULL)) \
+        AND ($8::uuid IS NULL OR tenant_id = $8) \
       FOR UPDATE), \
     stored AS ( \
       INSERT INTO webhook_inbox (provider, event_id, tenant_id, payment_id, kind, occurred_at, received_at) \
@@ -54,12 +62,16 @@ pub(crate) struct PaymentRow {
     pub(crate) user_id: UserId,
     pub(crate) status: Status,
     pub(crate) amount: Money,
+    pub(crate) captured: Money,
     pub(crate) refunded: Money,
+    pub(crate) disputed: Money,
     pub(crate) method: String,
     pub(crate) provider: String,
     pub(crate) provider_reference: Option<String>,
     pub(crate) redirect_url: Option<String>,
     pub(crate) failure_code: Option<String>,
+    pub(crate) decline: Option<Decline>,
+    pub(crate) contradicted_by: Option<Money>,
     pub(crate) created_at: Timestamp,
     pub(crate) revision: i64,
 }
@@ -83,18 +95,23 @@ impl PaymentRow {
     /// The row of a payment; `None` before it was created.
     pub(crate) fn of(payment_id: PaymentId, payment: &Payment, revision: i64) -> Option<Self> {
         let (terms, created_at) = (payment.terms()?.clone(), payment.created_at()?);
+        let zero = Money::zero(terms.amount.currency());
         Some(Self {
             payment_id,
             invoice_id: terms.invoice_id,
             user_id: terms.user_id,
             status: payment.status(),
             amount: terms.amount,
-            refunded: payment.refunded().unwrap_or(Money::zero(terms.amount.currency())),
+            captured: payment.captured().unwrap_or(zero),
+            refunded: payment.refunded().unwrap_or(zero),
+            disputed: payment.disputed().unwrap_or(zero),
             method: terms.method,
             provider: terms.provider,
             provider_reference: payment.provider_reference().map(str::to_owned),
             redirect_url: payment.redirect_url().map(str::to_owned),
             failure_code: payment.failure_code().map(str::to_owned),
+            decline: payment.decline(),
+            contradicted_by: payment.contradiction().map(|contradiction| contradiction.reported),
             created_at,
             revision,
         })
@@ -125,6 +142,11 @@ impl PaymentRow {
             .bind(self.created_at.to_sqlx())
             .bind(self.revision)
             .bind(next_check_at.map(|due| due.to_sqlx()))
+            .bind(Some(self.captured.minor()).filter(|minor| *minor > 0))
+            .bind(self.disputed.minor())
+            .bind(self.decline.map(Decline::name))
+            .bind(self.contradicted_by.map(Money::minor))
+            .bind(self.contradicted_by.map(|money| money.currency().code().to_owned()))
             .execute(connection)
             .await
             .map_err(storage)?;
@@ -147,13 +169,23 @@ fn decode(row: &sqlx::postgres::PgRow) -> fault::Result<PaymentRow> {
     let currency: String = row.try_get("currency").map_err(get)?;
     let currency = currency.parse().map_err(Fault::internal)?;
     let minor = |column: &str| row.try_get(column).map(|minor| Money::new(minor, currency)).map_err(get);
+    let status = Status::from_name(&status).ok_or_else(|| Fault::internal(format!("status {status}")))?;
+    let amount = minor("amount_minor")?;
+    let captured: Option<i64> = row.try_get("captured_minor").map_err(get)?;
+    // Rows of the first release have no figure: what was captured then was captured whole.
+    let untold = if status.was_captured() { amount.minor() } else { 0 };
+    let decline: Option<String> = row.try_get("decline").map_err(get)?;
     let id = |column: &str| row.try_get::<Uuid, _>(column).map_err(get);
     Ok(PaymentRow {
         payment_id: PaymentId::from_uuid(id("payment_id")?),
         invoice_id: InvoiceId::from_uuid(id("invoice_id")?),
         user_id: UserId::from_uuid(id("user_id")?),
-        status: Status::from_name(&status).ok_or_else(|| Fault::internal(format!("status {status}")))?,
-        amount: minor("amount_minor")?,
+        status,
+        amount,
+        captured: Money::new(captured.unwrap_or(untold), currency),
+        disputed: minor("disputed_minor")?,
+        decline: decline.as_deref().map(Decline::from_name),
+        contradicted_by: contradiction(row)?,
         refunded: minor("refunded_minor")?,
         method: row.try_get("method").map_err(get)?,
         provider: row.try_get("provider").map_err(get)?,
@@ -165,6 +197,13 @@ fn decode(row: &sqlx::postgres::PgRow) -> fault::Result<PaymentRow> {
     })
 }
 
+fn contradiction(row: &sqlx::postgres::PgRow) -> fault::Result<Option<Money>> {
+    let minor: Option<i64> = row.try_get("contradicted_minor").map_err(Fault::internal)?;
+    let currency: Option<String> = row.try_get("contradicted_currency").map_err(Fault::internal)?;
+    let currency = currency.map(|code| code.parse().map_err(Fault::internal)).transpose()?;
+    Ok(minor.zip(currency).map(|(minor, currency)| Money::new(minor, currency)))
+}
+
 type FoundRow = (Uuid, Uuid, Uuid);
 
 fn found((tenant, payment, correlation_id): FoundRow) -> Found {
@@ -172,26 +211,54 @@ fn found((tenant, payment, correlation_id): FoundRow) -> Found {
     Found { tenant, payment_id, correlation_id }
 }
 
+/// What a webhook names: the provider's reference, our id where the provider repeats it, and the
+/// tenant that the webhook may speak about; nothing means any.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Named<'a> {
+    pub(crate) reference: &'a str,
+    pub(crate) payment_id: Option<PaymentId>,
+    pub(crate) tenant: Option<TenantId>,
+}
+
 /// Finds and holds the payment a webhook speaks of and notes the webhook; answers the payment and
 /// whether the webhook is new. Needs the worker role.
 pub(crate) async fn receive(
     connection: &mut PgConnection,
     provider: &str,
-    event: &ProviderEvent,
+    (event, named): (&ProviderEvent, Named<'_>),
     received_at: Timestamp,
 ) -> fault::Result<Option<(Found, bool)>> {
     let row: Option<(Uuid, Uuid, Uuid, bool)> = sqlx::query_as(RECEIVE)
         .bind(provider)
-        .bind(&event.snapshot.reference)
-        .bind(event.payment_id.map(PaymentId::as_uuid))
+        .bind(named.reference)
+        .bind(named.payment_id.map(PaymentId::as_uuid))
         .bind(&event.event_id)
         .bind(&event.kind)
         .bind(event.occurred_at.to_sqlx())
         .bind(received_at.to_sqlx())
+        .bind(named.tenant.map(TenantId::as_uuid))
         .fetch_optional(connection)
         .await
         .map_err(storage)?;
     Ok(row.map(|(tenant, payment, correlation, fresh)| (found((tenant, payment, correlation)), fresh)))
+}
+
+/// Puts the next question about a payment off, because its provider wants to be left alone.
+pub(crate) async fn put_off(
+    connection: &mut PgConnection,
+    payment_id: PaymentId,
+    until: Timestamp,
+) -> fault::Result<()> {
+    sqlx::query(
+        "UPDATE payments SET next_check_at = greatest(next_check_at, $2) \
+         WHERE payment_id = $1 AND next_check_at IS NOT NULL",
+    )
+    .bind(payment_id.as_uuid())
+    .bind(until.to_sqlx())
+    .execute(connection)
+    .await
+    .map_err(storage)?;
+    Ok(())
 }
 
 /// Claims payments that are due to be asked for and sets when they are due again. Needs the worker

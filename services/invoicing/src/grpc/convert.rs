@@ -179,6 +179,8 @@ pub(crate) fn payment_step(payment: &Payment) -> proto::PaymentStep {
         PaymentStatus::Created
         | PaymentStatus::RequiresAction
         | PaymentStatus::Processing
+        | PaymentStatus::Contradicted
+        | PaymentStatus::PartiallyCaptured
         | PaymentStatus::Authorized => "wait",
         _ => "none",
     };
@@ -205,7 +207,11 @@ pub(crate) fn failed_step(payment: PaymentId, failure_code: String) -> proto::Pa
 const fn payment_status(status: PaymentStatus) -> &'static str {
     match status {
         PaymentStatus::RequiresAction => "requires_action",
-        PaymentStatus::Unspecified | PaymentStatus::Created | PaymentStatus::Processing => "processing",
+        PaymentStatus::Unspecified
+        | PaymentStatus::Created
+        | PaymentStatus::Processing
+        | PaymentStatus::Contradicted => "processing",
+        PaymentStatus::PartiallyCaptured => "partially_captured",
         PaymentStatus::Authorized => "authorized",
         PaymentStatus::Captured => "captured",
         PaymentStatus::Failed | PaymentStatus::Voided => "failed",

@@ -1,10 +1,10 @@
 //! What can be asked of a payment. One file per command in `decide/`; when you add one here, add
 //! its row to the matrix in `tests/matrix.rs` too.
 
-use ids::RefundId;
+use ids::{OperationId, RefundId};
 use money::Money;
 
-use crate::{ProviderSnapshot, Terms};
+use crate::{Decline, ProviderSnapshot, Terms};
 
 /// A command.
 #[derive(Debug, Clone, PartialEq)]
@@ -15,11 +15,13 @@ pub enum PaymentCommand {
     RecordProviderState(ProviderSnapshot),
     /// The provider refuses to take the payment on at all.
     RecordProviderRefusal {
-        /// Class of the refusal.
+        /// The provider's word.
         failure_code: String,
+        /// What it means, if a bank declined.
+        decline: Option<Decline>,
     },
-    /// Take what is authorised, whole.
-    RequestCapture,
+    /// Take what is authorised, whole or in part.
+    RequestCapture(CaptureRequest),
     /// The provider refuses to take it.
     RecordCaptureRefusal {
         /// Class of the refusal.
@@ -41,6 +43,17 @@ pub enum PaymentCommand {
         /// Class of the refusal.
         failure_code: String,
     },
+}
+
+/// A capture that is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct CaptureRequest {
+    /// How much; `None` means what is left.
+    pub amount: Option<Money>,
+    /// Whether the rest is to stay reserved for another capture.
+    pub keep_rest: bool,
+    /// Who asks; the same one asking again changes nothing, even after the capture.
+    pub operation_id: Option<OperationId>,
 }
 
 /// A refund that is asked for.

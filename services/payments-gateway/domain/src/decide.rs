@@ -22,7 +22,7 @@ pub use request_void::request_void;
 
 use money::Money;
 
-use crate::{Failed, Payment, PaymentEvent, PaymentRejection, Terms};
+use crate::{Decline, Failed, Payment, PaymentEvent, PaymentRejection, Terms};
 
 /// Events, or the rule that refuses.
 pub type Decision = Result<Vec<PaymentEvent>, PaymentRejection>;
@@ -32,18 +32,23 @@ fn known(payment: &Payment) -> Result<&Terms, PaymentRejection> {
     payment.terms.as_ref().ok_or(PaymentRejection::Unknown)
 }
 
-/// The provider must speak of exactly the amount and the currency that were agreed.
-fn same_amount(expected: Money, reported: Money) -> Result<(), PaymentRejection> {
-    if expected.currency() != reported.currency() {
-        let (expected, reported) = (expected.currency(), reported.currency());
-        return Err(PaymentRejection::CurrencyMismatch { expected, reported });
+/// An amount that is asked for must be positive, in the payment's currency, and not more than `most`.
+fn within(
+    asked: Money,
+    most: Money,
+    (nothing, too_much): (PaymentRejection, PaymentRejection),
+) -> Result<Money, PaymentRejection> {
+    match asked {
+        _ if asked.currency() != most.currency() => {
+            let (expected, reported) = (most.currency(), asked.currency());
+            Err(PaymentRejection::CurrencyMismatch { expected, reported })
+        }
+        _ if !asked.is_positive() => Err(nothing),
+        _ if asked.minor() > most.minor() => Err(too_much),
+        _ => Ok(asked),
     }
-    if expected != reported {
-        return Err(PaymentRejection::AmountMismatch { expected, reported });
-    }
-    Ok(())
 }
 
-fn failed(terms: &Terms, failure_code: String) -> PaymentEvent {
-    PaymentEvent::Failed(Failed { invoice_id: terms.invoice_id, failure_code })
+const fn failed(terms: &Terms, failure_code: String, decline: Option<Decline>) -> PaymentEvent {
+    PaymentEvent::Failed(Failed { invoice_id: terms.invoice_id, failure_code, decline })
 }

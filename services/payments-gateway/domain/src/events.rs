@@ -3,12 +3,12 @@
 //! Payloads carry what a reader of the single event needs (the invoice, the amounts), because
 //! publishing happens event by event.
 
-use ids::{InvoiceId, RefundId};
+use ids::{InvoiceId, OperationId, RefundId};
 use jiff::Timestamp;
 use money::Money;
 use serde::{Deserialize, Serialize};
 
-use crate::Terms;
+use crate::{Decline, Terms};
 
 kernel::events! {
     /// What can happen to a payment.
@@ -29,6 +29,10 @@ kernel::events! {
         "payment.capture_refused" 1 => CaptureRefused(CaptureRefused),
         /// The money is ours.
         "payment.captured" 1 => Captured(Captured),
+        /// A part of the money is ours.
+        "payment.partially_captured" 1 => PartiallyCaptured(PartiallyCaptured),
+        /// What was reserved beyond the captured part is reserved no more.
+        "payment.rest_released" 1 => RestReleased(RestReleased),
         /// It will not succeed.
         "payment.failed" 1 => Failed(Failed),
         /// Somebody, or the time limit, asked to give it up.
@@ -41,6 +45,14 @@ kernel::events! {
         "payment.refunded" 1 => Refunded(Refunded),
         /// A refund did not happen.
         "payment.refund_failed" 1 => RefundFailed(RefundFailed),
+        /// The customer's bank wants money back.
+        "payment.dispute_opened" 1 => DisputeOpened(Disputed),
+        /// The dispute was decided for us.
+        "payment.dispute_won" 1 => DisputeWon(Disputed),
+        /// The dispute was decided against us.
+        "payment.dispute_lost" 1 => DisputeLost(Disputed),
+        /// The provider speaks of other money than we agreed on; nothing of it is booked.
+        "payment.contradicted" 1 => Contradicted(Contradicted),
     }
 }
 
@@ -64,7 +76,7 @@ pub struct ProviderAccepted {
 /// The customer has to act.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ActionRequired {
-    /// Where to send the browser.
+    /// Where to send the browser; empty where the provider's own form goes on.
     pub redirect_url: String,
 }
 
@@ -81,7 +93,17 @@ pub struct Authorized {
 
 /// Somebody asked to take it; the actor is in the event's metadata.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CaptureRequested {}
+pub struct CaptureRequested {
+    /// How much; everything that is left, if it does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub amount: Option<Money>,
+    /// Whether the rest is to stay reserved.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub keep_rest: bool,
+    /// The operation that asked, so that it asks once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operation_id: Option<OperationId>,
+}
 
 /// The provider would not take it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -104,13 +126,41 @@ pub struct Captured {
     pub late: bool,
 }
 
+/// A part of the money is ours.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartiallyCaptured {
+    /// The invoice it was collected for.
+    pub invoice_id: InvoiceId,
+    /// This part.
+    pub amount: Money,
+    /// All parts so far.
+    pub captured_total: Money,
+    /// Through whom.
+    pub provider: String,
+    /// Whether the rest is still reserved.
+    pub rest_reserved: bool,
+    /// It came after the payment had failed or been voided.
+    #[serde(default)]
+    pub late: bool,
+}
+
+/// What was reserved beyond the captured part is reserved no more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RestReleased {
+    /// How much that was.
+    pub amount: Money,
+}
+
 /// It will not succeed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failed {
     /// The invoice that stays unpaid.
     pub invoice_id: InvoiceId,
-    /// Decline class: `card_declined`, `expired`.
+    /// The provider's word, or ours: `card_declined`, `expired`.
     pub failure_code: String,
+    /// What a decline means; nothing, where nobody declined.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decline: Option<Decline>,
 }
 
 /// Why a payment is given up.
@@ -168,4 +218,32 @@ pub struct RefundFailed {
     pub refund_id: RefundId,
     /// Class of the failure.
     pub failure_code: String,
+}
+
+/// A dispute and where it stands; the event's name says how.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Disputed {
+    /// The invoice the money had been collected for.
+    pub invoice_id: InvoiceId,
+    /// The provider's own identifier of the dispute.
+    pub dispute_reference: String,
+    /// How much is disputed.
+    pub amount: Money,
+    /// Why, in the provider's word.
+    pub reason: String,
+}
+
+/// The provider speaks of other money than we agreed on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Contradicted {
+    /// The invoice that is concerned.
+    pub invoice_id: InvoiceId,
+    /// Who contradicts.
+    pub provider: String,
+    /// What was agreed.
+    pub expected: Money,
+    /// What the provider says.
+    pub reported: Money,
+    /// How far the payment is there: `captured`.
+    pub state: String,
 }

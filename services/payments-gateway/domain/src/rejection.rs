@@ -25,20 +25,12 @@ pub enum PaymentRejection {
         /// What it reports.
         reported: String,
     },
-    /// The provider reports another amount than the invoice's.
-    #[error("the provider reports {reported}, expected {expected}")]
-    AmountMismatch {
-        /// The invoice's.
-        expected: Money,
-        /// The provider's.
-        reported: Money,
-    },
-    /// The provider reports another currency than the invoice's.
-    #[error("the provider reports {reported}, expected {expected}")]
+    /// The amount is in another currency than the payment.
+    #[error("the amount is in {reported}, the payment in {expected}")]
     CurrencyMismatch {
-        /// The invoice's.
+        /// The payment's.
         expected: Currency,
-        /// The provider's.
+        /// The other one.
         reported: Currency,
     },
     /// Only what is authorised can be taken.
@@ -47,6 +39,18 @@ pub enum PaymentRejection {
         /// What it is.
         status: Status,
     },
+    /// A capture takes something.
+    #[error("a capture must be above zero")]
+    CaptureNotPositive,
+    /// More than is reserved.
+    #[error("the capture exceeds what is reserved, {capturable}")]
+    CaptureExceedsReserved {
+        /// What is reserved.
+        capturable: Money,
+    },
+    /// Another capture has not ended.
+    #[error("another capture of the payment is under way")]
+    CaptureUnderWay,
     /// Only what is still open can be given up.
     #[error("a payment that is {} cannot be voided", status.name())]
     NotVoidable {
@@ -91,9 +95,11 @@ impl PaymentRejection {
             Self::AmountNotPositive => "amount_not_positive",
             Self::TermsDiffer => "payment_terms_differ",
             Self::ReferenceDiffers { .. } => "provider_reference_differs",
-            Self::AmountMismatch { .. } => "amount_mismatch",
             Self::CurrencyMismatch { .. } => "currency_mismatch",
             Self::NotCapturable { .. } => "payment_not_capturable",
+            Self::CaptureNotPositive => "capture_not_positive",
+            Self::CaptureExceedsReserved { .. } => "capture_exceeds_reserved",
+            Self::CaptureUnderWay => "capture_under_way",
             Self::NotVoidable { .. } => "payment_not_voidable",
             Self::NotRefundable { .. } => "payment_not_refundable",
             Self::RefundNotPositive => "refund_not_positive",

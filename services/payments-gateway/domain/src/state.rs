@@ -1,14 +1,14 @@
 //! The state of a payment: questions only.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use ids::{InvoiceId, RefundId, UserId};
+use ids::{OperationId, RefundId};
 use jiff::{SignedDuration, Timestamp};
 use money::Money;
-use serde::{Deserialize, Serialize};
 
 use crate::events::VoidReason;
-use crate::snapshot::RefundOutcome;
+use crate::snapshot::{DisputeOutcome, RefundOutcome};
+use crate::{Contradicted, Decline, Terms};
 
 /// How far a payment is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -22,7 +22,11 @@ pub enum Status {
     Processing,
     /// Reserved, not taken.
     Authorized,
-    /// Taken.
+    /// The provider speaks of other money than we agreed on; an operator must look.
+    Contradicted,
+    /// Taken in part.
+    PartiallyCaptured,
+    /// Taken whole.
     Captured,
     /// It did not succeed.
     Failed,
@@ -36,11 +40,13 @@ pub enum Status {
 
 impl Status {
     /// Every status, in the order of a payment's life.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Created,
         Self::RequiresAction,
         Self::Processing,
         Self::Authorized,
+        Self::Contradicted,
+        Self::PartiallyCaptured,
         Self::Captured,
         Self::Failed,
         Self::Voided,
@@ -56,6 +62,8 @@ impl Status {
             Self::RequiresAction => "requires_action",
             Self::Processing => "processing",
             Self::Authorized => "authorized",
+            Self::Contradicted => "contradicted",
+            Self::PartiallyCaptured => "partially_captured",
             Self::Captured => "captured",
             Self::Failed => "failed",
             Self::Voided => "voided",
@@ -73,33 +81,17 @@ impl Status {
     /// Whether the provider may still decide either way.
     #[must_use]
     pub const fn is_open(self) -> bool {
-        matches!(self, Self::Created | Self::RequiresAction | Self::Processing | Self::Authorized)
+        matches!(
+            self,
+            Self::Created | Self::RequiresAction | Self::Processing | Self::Authorized | Self::Contradicted
+        )
     }
 
     /// Whether money was taken.
     #[must_use]
     pub const fn was_captured(self) -> bool {
-        matches!(self, Self::Captured | Self::PartiallyRefunded | Self::Refunded)
+        matches!(self, Self::PartiallyCaptured | Self::Captured | Self::PartiallyRefunded | Self::Refunded)
     }
-}
-
-/// What was agreed when the payment was created.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Terms {
-    /// What is collected for.
-    pub invoice_id: InvoiceId,
-    /// From whom.
-    pub user_id: UserId,
-    /// How much.
-    pub amount: Money,
-    /// Method code, `sandbox_card`.
-    pub method: String,
-    /// Provider code, `sandbox`.
-    pub provider: String,
-    /// Where the provider sends the browser afterwards.
-    pub return_url: String,
-    /// What the customer reads at the provider.
-    pub description: String,
 }
 
 /// How long a payment may stay open.
@@ -120,6 +112,28 @@ pub struct Refund {
     pub outcome: RefundOutcome,
 }
 
+/// A dispute as far as we know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dispute {
+    /// How much is disputed.
+    pub amount: Money,
+    /// Why, in the provider's word.
+    pub reason: String,
+    /// How it stands.
+    pub outcome: DisputeOutcome,
+}
+
+/// A capture that was asked for and has not ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Capture {
+    /// The how many-th of the payment; part of the key at the provider.
+    pub nth: u32,
+    /// How much; `None` means what is left.
+    pub amount: Option<Money>,
+    /// Whether the rest is to stay reserved.
+    pub keep_rest: bool,
+}
+
 /// One attempt to collect an invoice through a provider.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Payment {
@@ -129,10 +143,17 @@ pub struct Payment {
     pub(crate) provider_reference: Option<String>,
     pub(crate) redirect_url: Option<String>,
     pub(crate) failure_code: Option<String>,
-    pub(crate) capture_requested: bool,
+    pub(crate) decline: Option<Decline>,
+    pub(crate) captures_requested: u32,
+    pub(crate) captures_asked: BTreeSet<OperationId>,
+    pub(crate) capture_requested: Option<Capture>,
+    pub(crate) captured: Option<Money>,
+    pub(crate) rest_reserved: bool,
     pub(crate) void_requested: Option<VoidReason>,
     pub(crate) refunds: BTreeMap<RefundId, Refund>,
     pub(crate) refunded: Option<Money>,
+    pub(crate) disputes: BTreeMap<String, Dispute>,
+    pub(crate) contradiction: Option<Contradicted>,
 }
 
 impl Payment {
@@ -179,6 +200,35 @@ impl Payment {
         self.failure_code.as_deref()
     }
 
+    /// What the decline means, if it was declined.
+    #[must_use]
+    pub const fn decline(&self) -> Option<Decline> {
+        self.decline
+    }
+
+    /// The capture that is under way.
+    #[must_use]
+    pub const fn capture(&self) -> Option<Capture> {
+        self.capture_requested
+    }
+
+    /// All that was taken so far; `None` when nothing was.
+    #[must_use]
+    pub const fn captured(&self) -> Option<Money> {
+        self.captured
+    }
+
+    /// What can still be taken: what is reserved without what was taken.
+    #[must_use]
+    pub fn capturable(&self) -> Option<Money> {
+        let terms = self.terms.as_ref()?;
+        match self.captured {
+            None if self.status == Status::Authorized => Some(terms.amount),
+            Some(captured) if self.rest_reserved => terms.amount.minus(captured).ok(),
+            _ => None,
+        }
+    }
+
     /// All that went back so far; `None` when nothing did.
     #[must_use]
     pub const fn refunded(&self) -> Option<Money> {
@@ -191,14 +241,37 @@ impl Payment {
         &self.refunds
     }
 
-    /// What can still be given back: the capture without what went back and what is under way.
+    /// The disputes, by the provider's identifier.
+    #[must_use]
+    pub const fn disputes(&self) -> &BTreeMap<String, Dispute> {
+        &self.disputes
+    }
+
+    /// What disputes hold back or have taken; zero when there are none.
+    #[must_use]
+    pub fn disputed(&self) -> Option<Money> {
+        let currency = self.terms.as_ref()?.amount.currency();
+        let ours = self.disputes.values().filter(|dispute| dispute.outcome != DisputeOutcome::Won);
+        money::sum(currency, ours.map(|dispute| dispute.amount)).ok()
+    }
+
+    /// The last report that spoke of other money than was agreed, unless a right one followed.
+    #[must_use]
+    pub const fn contradiction(&self) -> Option<&Contradicted> {
+        self.contradiction.as_ref()
+    }
+
+    /// What can still be given back: the capture without what went back, what is under way, and what
+    /// disputes hold.
     #[must_use]
     pub fn refundable(&self) -> Option<Money> {
-        let terms = self.terms.as_ref().filter(|_| self.status.was_captured())?;
-        let zero = Money::zero(terms.amount.currency());
+        let captured = self.captured.filter(|_| self.status.was_captured())?;
+        let zero = Money::zero(captured.currency());
         let pending = self.refunds.values().filter(|refund| refund.outcome == RefundOutcome::Pending);
         let pending = money::sum(zero.currency(), pending.map(|refund| refund.amount)).ok()?;
-        terms.amount.minus(self.refunded.unwrap_or(zero)).and_then(|left| left.minus(pending)).ok()
+        let left = captured.minus(self.refunded.unwrap_or(zero)).and_then(|left| left.minus(pending)).ok()?;
+        let left = left.minus(self.disputed()?).ok()?;
+        Some(if left.is_positive() { left } else { zero })
     }
 }
 

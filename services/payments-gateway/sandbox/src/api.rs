@@ -7,12 +7,12 @@ use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 
 use crate::page;
-use crate::payment::{CreatePayment, CreateRefund, Payment};
+use crate::payment::{CreateCapture, CreateDispute, CreatePayment, CreateRefund, Payment};
 use crate::refusal::Refusal;
 use crate::sandbox::Sandbox;
 use crate::store::Key;
@@ -28,7 +28,10 @@ pub fn router(sandbox: Sandbox) -> Router {
         .route("/v1/payments", post(create))
         .route("/v1/payments/{id}", get(read))
         .route("/v1/payments/{id}/capture", post(capture))
-        .route("/v1/payments/{id}/settle", post(capture))
+        .route("/v1/payments/{id}/settle", post(settle))
+        .route("/v1/payments/{id}/bounce", post(bounce))
+        .route("/v1/payments/{id}/disputes", post(dispute))
+        .route("/v1/methods/{token}", delete(forget))
         .route("/v1/payments/{id}/void", post(void))
         .route("/v1/payments/{id}/refunds", post(refund))
         .layer(from_fn_with_state(sandbox.clone(), admit));
@@ -57,8 +60,34 @@ async fn read(State(sandbox): State<Sandbox>, Path(id): Path<String>) -> Answer 
     sandbox.get(&id).await.map(Json)
 }
 
-async fn capture(State(sandbox): State<Sandbox>, Path(id): Path<String>) -> Answer {
-    sandbox.change(&id, None, Payment::capture).await.map(Json)
+async fn capture(
+    State(sandbox): State<Sandbox>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Answer {
+    let wish = if body.is_empty() { CreateCapture::default() } else { read_body(&body)? };
+    let key = key(&format!("capture {id}"), &headers, &body)?;
+    sandbox.change(&id, key, |payment, now| payment.capture(&wish, now)).await.map(Json)
+}
+
+async fn settle(State(sandbox): State<Sandbox>, Path(id): Path<String>) -> Answer {
+    sandbox.change(&id, None, Payment::settle).await.map(Json)
+}
+
+async fn bounce(State(sandbox): State<Sandbox>, Path(id): Path<String>) -> Answer {
+    sandbox.change(&id, None, Payment::bounce).await.map(Json)
+}
+
+async fn dispute(State(sandbox): State<Sandbox>, Path(id): Path<String>, body: Bytes) -> Answer {
+    let wish: CreateDispute = read_body(&body)?;
+    let dispute = format!("dis_{}", ids::WebhookId::new().as_uuid().simple());
+    sandbox.change(&id, None, |payment, now| payment.dispute(dispute, &wish, now)).await.map(Json)
+}
+
+async fn forget(State(sandbox): State<Sandbox>, Path(token): Path<String>) -> Result<StatusCode, Refusal> {
+    sandbox.forget(&token).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 async fn void(State(sandbox): State<Sandbox>, Path(id): Path<String>) -> Answer {

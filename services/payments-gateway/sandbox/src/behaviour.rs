@@ -31,7 +31,7 @@ pub enum Manner {
 }
 
 /// Every method the sandbox knows.
-pub const METHODS: [&str; 8] = [
+pub const METHODS: [&str; 11] = [
     "sandbox_card",
     "sandbox_card_3ds",
     "sandbox_declined",
@@ -40,20 +40,27 @@ pub const METHODS: [&str; 8] = [
     "sandbox_webhook_duplicated",
     "sandbox_webhook_reordered",
     "sandbox_by_amount",
+    "sandbox_bank_debit",
+    "sandbox_insufficient_funds",
+    "sandbox_stolen_card",
 ];
 
 /// What a payment with this method and amount does; `None` for an unknown method.
 #[must_use]
 pub fn behaviour(method: &str, amount: i64) -> Option<Behaviour> {
     let captured = |manner| Behaviour { status: Status::Captured, failure_code: None, manner };
-    let declined =
-        Behaviour { status: Status::Failed, failure_code: Some("card_declined"), manner: Manner::Prompt };
+    let refused =
+        |code| Behaviour { status: Status::Failed, failure_code: Some(code), manner: Manner::Prompt };
+    let declined = refused("card_declined");
     let with = |status| Behaviour { status, ..captured(Manner::Prompt) };
     Some(match method {
         "sandbox_card" => captured(Manner::Prompt),
         "sandbox_card_3ds" => with(Status::RequiresAction),
         "sandbox_declined" => declined,
         "sandbox_pending" => with(Status::Authorized),
+        "sandbox_bank_debit" => with(Status::Processing),
+        "sandbox_insufficient_funds" => refused("insufficient_funds"),
+        "sandbox_stolen_card" => refused("stolen_card"),
         "sandbox_webhook_delayed" => captured(Manner::Delayed),
         "sandbox_webhook_duplicated" => captured(Manner::Duplicated),
         "sandbox_webhook_reordered" => captured(Manner::Reordered),
@@ -70,6 +77,30 @@ pub fn behaviour(method: &str, amount: i64) -> Option<Behaviour> {
     })
 }
 
+/// What saving a method does: cards that are declined when they are charged can be saved, as in life.
+#[must_use]
+pub fn saving(method: &str) -> Option<Behaviour> {
+    let charged = behaviour(method, 0)?;
+    let status = match charged.status {
+        Status::RequiresAction => Status::RequiresAction,
+        Status::Failed if method == "sandbox_declined" => Status::Failed,
+        _ => Status::Saved,
+    };
+    let failure_code = charged.failure_code.filter(|_| status == Status::Failed);
+    Some(Behaviour { status, failure_code, manner: charged.manner })
+}
+
+/// What charging a saved method does: nobody is there to confirm.
+#[must_use]
+pub fn charging(method: &str, amount: i64, off_session: bool) -> Option<Behaviour> {
+    let present = behaviour(method, amount)?;
+    if off_session && present.status == Status::RequiresAction {
+        let failure_code = Some("authentication_required");
+        return Some(Behaviour { status: Status::Failed, failure_code, ..present });
+    }
+    Some(present)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -80,6 +111,16 @@ mod tests {
             assert!(behaviour(method, 1000).is_some(), "{method}");
         }
         assert_eq!(behaviour("card", 1000), None);
+    }
+
+    #[test]
+    fn a_card_that_has_no_money_can_be_saved_and_not_charged() {
+        assert_eq!(saving("sandbox_insufficient_funds").unwrap().status, Status::Saved);
+        assert_eq!(saving("sandbox_declined").unwrap().status, Status::Failed);
+        assert_eq!(saving("sandbox_card_3ds").unwrap().status, Status::RequiresAction);
+        let away = charging("sandbox_card_3ds", 1000, true).unwrap();
+        assert_eq!(away.failure_code, Some("authentication_required"));
+        assert_eq!(charging("sandbox_card_3ds", 1000, false).unwrap().status, Status::RequiresAction);
     }
 
     #[test]

@@ -13,8 +13,12 @@ pub enum Status {
     Processing,
     /// Reserved.
     Authorized,
+    /// Taken in part.
+    PartiallyCaptured,
     /// Taken.
     Captured,
+    /// A method was saved; nothing was taken.
+    Saved,
     /// Declined.
     Failed,
     /// Given up.
@@ -29,7 +33,9 @@ impl Status {
             Self::RequiresAction => "payment.requires_action",
             Self::Processing => "payment.processing",
             Self::Authorized => "payment.authorized",
+            Self::PartiallyCaptured => "payment.partially_captured",
             Self::Captured => "payment.captured",
+            Self::Saved => "method.saved",
             Self::Failed => "payment.failed",
             Self::Voided => "payment.voided",
         }
@@ -49,6 +55,12 @@ pub struct Payment {
     pub amount: i64,
     /// ISO 4217.
     pub currency: String,
+    /// Minor units taken in parts; a payment that is `captured` was taken whole.
+    #[serde(default)]
+    pub amount_captured: i64,
+    /// Whether more can be taken.
+    #[serde(default)]
+    pub rest_reserved: bool,
     /// Minor units given back.
     pub amount_refunded: i64,
     /// Method code; chooses the behaviour.
@@ -66,10 +78,59 @@ pub struct Payment {
     /// What was given back.
     #[serde(default)]
     pub refunds: Vec<Refund>,
+    /// Disputes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub disputes: Vec<Dispute>,
+    /// `payment`, or `setup` when only a method is saved.
+    #[serde(default = "purpose")]
+    pub purpose: String,
+    /// Reserve first, take later.
+    #[serde(default)]
+    pub manual: bool,
+    /// Whether the method is saved on the way.
+    #[serde(default)]
+    pub save: bool,
+    /// What can be charged again, once it is saved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instrument: Option<Instrument>,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it last changed.
     pub updated_at: Timestamp,
+}
+
+fn purpose() -> String {
+    "payment".to_owned()
+}
+
+/// A dispute.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dispute {
+    /// Ours, `dis_…`.
+    pub id: String,
+    /// Minor units.
+    pub amount: i64,
+    /// Why.
+    pub reason: String,
+    /// `open`, `won`, `lost`.
+    pub status: String,
+}
+
+/// What can be charged again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Instrument {
+    /// Its token, `met_…`.
+    pub token: String,
+    /// `card`.
+    pub kind: String,
+    /// `visa`.
+    pub brand: String,
+    /// Last four digits.
+    pub last4: String,
+    /// 1 to 12.
+    pub expiry_month: u32,
+    /// Year.
+    pub expiry_year: u32,
 }
 
 /// A refund.
@@ -104,6 +165,41 @@ pub struct CreatePayment {
     /// What the customer reads.
     #[serde(default)]
     pub description: String,
+    /// `setup` saves a method and takes nothing; the amount is then zero.
+    #[serde(default = "purpose")]
+    pub purpose: String,
+    /// Reserve first, take later.
+    #[serde(default)]
+    pub manual: bool,
+    /// Save the method on the way.
+    #[serde(default)]
+    pub save: bool,
+    /// Charge this saved method.
+    #[serde(default)]
+    pub token: Option<String>,
+    /// The customer is away.
+    #[serde(default)]
+    pub off_session: bool,
+}
+
+/// What the merchant sends to take what is reserved.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CreateCapture {
+    /// Minor units; absent means what is left.
+    pub amount: Option<i64>,
+    /// The rest stays reserved.
+    pub keep_rest: bool,
+}
+
+/// What plays the customer's bank.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CreateDispute {
+    /// Minor units; absent means the whole capture.
+    pub amount: Option<i64>,
+    /// Ends the open dispute: `won` or `lost`.
+    pub outcome: Option<String>,
 }
 
 /// What the merchant sends to give money back.

@@ -9,7 +9,7 @@ use money::Currency;
 use sqlx::PgPool;
 use tokio::sync::Notify;
 
-use crate::behaviour::{Behaviour, Manner, behaviour};
+use crate::behaviour::{Behaviour, Manner, behaviour, charging, saving};
 use crate::credentials::Credentials;
 use crate::payment::{CreatePayment, CreateRefund, Payment, Status};
 use crate::refusal::Refusal;
@@ -39,7 +39,10 @@ impl Sandbox {
 
     /// Makes a payment, or answers the one that was made with the same key.
     pub(crate) async fn create(&self, wish: CreatePayment, key: Option<Key>) -> Result<Payment, Refusal> {
-        let behaviour = check(&wish)?;
+        let behaviour = match &wish.token {
+            Some(token) => self.charged(&wish, token).await?,
+            None => check(&wish)?,
+        };
         let now = self.now();
         let payment = self.begin(wish, behaviour, now);
         let key = key.unwrap_or_else(|| Key { key: payment.id.clone(), body_hash: Vec::new() });
@@ -55,13 +58,23 @@ impl Sandbox {
     fn begin(&self, wish: CreatePayment, behaviour: Behaviour, now: Timestamp) -> Payment {
         let id = format!("pay_{}", PaymentId::new().as_uuid().simple());
         let page = format!("{}/pay/{id}", self.0.public_url);
-        Payment {
+        let saves = wish.purpose == "setup" || wish.save;
+        let reserved = wish.manual && behaviour.status == Status::Captured;
+        let status = if reserved { Status::Authorized } else { behaviour.status };
+        let mut payment = Payment {
             id,
             reference: wish.reference,
-            status: behaviour.status,
+            status,
             amount: wish.amount,
             currency: wish.currency,
+            amount_captured: 0,
+            rest_reserved: false,
             amount_refunded: 0,
+            disputes: Vec::new(),
+            purpose: wish.purpose,
+            manual: wish.manual,
+            save: wish.save,
+            instrument: None,
             method: wish.method,
             description: wish.description,
             return_url: wish.return_url,
@@ -70,7 +83,33 @@ impl Sandbox {
             refunds: Vec::new(),
             created_at: now,
             updated_at: now,
+        };
+        if saves && matches!(status, Status::Saved | Status::Captured | Status::Authorized) {
+            payment.save_method();
         }
+        payment
+    }
+
+    /// What charging a saved method does: the method that was saved decides.
+    async fn charged(&self, wish: &CreatePayment, token: &str) -> Result<Behaviour, Refusal> {
+        let origin = format!("pay_{}", token.trim_start_matches("met_"));
+        let unknown = || Refusal::new(402, "payment_method_unknown", "There is no such saved method.");
+        let origin = self.get(&origin).await.map_err(|_| unknown())?;
+        if origin.instrument.as_ref().is_none_or(|instrument| instrument.token != token) {
+            return Err(unknown());
+        }
+        check(&CreatePayment { method: origin.method.clone(), ..wish.clone() })?;
+        charging(&origin.method, wish.amount, wish.off_session).ok_or_else(unknown)
+    }
+
+    /// Forgets a saved method.
+    pub(crate) async fn forget(&self, token: &str) -> Result<(), Refusal> {
+        let origin = format!("pay_{}", token.trim_start_matches("met_"));
+        let forgotten = self.change(&origin, None, |payment, _| {
+            payment.instrument = None;
+            Ok(Some("method.removed"))
+        });
+        forgotten.await.map(drop)
     }
 
     /// Reads a payment.
@@ -138,9 +177,11 @@ fn manner_of(payment: &Payment) -> Manner {
 }
 
 fn check(wish: &CreatePayment) -> Result<Behaviour, Refusal> {
-    let behaviour = behaviour(&wish.method, wish.amount)
-        .ok_or_else(|| Refusal::invalid("method_unknown", "There is no such payment method."))?;
-    if wish.amount <= 0 {
+    let setup = wish.purpose == "setup";
+    let found = if setup { saving(&wish.method) } else { behaviour(&wish.method, wish.amount) };
+    let behaviour =
+        found.ok_or_else(|| Refusal::invalid("method_unknown", "There is no such payment method."))?;
+    if wish.amount <= 0 && !setup {
         return Err(Refusal::invalid("amount_invalid", "An amount is above zero."));
     }
     if wish.currency.parse::<Currency>().is_err() {

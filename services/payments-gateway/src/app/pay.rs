@@ -1,8 +1,9 @@
 //! Starting a payment.
 
 use eventstore::{CommandContext, Loaded};
+use fault::Fault;
 use ids::PaymentId;
-use payments_gateway_domain::{Payment, PaymentCommand, Step, Terms};
+use payments_gateway_domain::{CaptureMode, Payment, PaymentCommand, Step, Terms};
 
 use super::Payments;
 use crate::table::PaymentRow;
@@ -18,6 +19,7 @@ impl Payments {
         payment_id: PaymentId,
         terms: Terms,
     ) -> fault::Result<PaymentRow> {
+        let terms = self.agreeable(context, terms).await?;
         let unheard = Loaded { id: payment_id.as_uuid(), state: Payment::default(), revision: 0 };
         let mut payment = self.execute(context, unheard, PaymentCommand::Create(terms)).await?;
         if payment.state.step() == Step::Create {
@@ -25,4 +27,32 @@ impl Payments {
         }
         super::read::row_of(&payment)
     }
+
+    /// The terms with their provider, if that can do what they say.
+    async fn agreeable(&self, context: &CommandContext, mut terms: Terms) -> fault::Result<Terms> {
+        if let Some(id) = terms.saved_method {
+            let saved = self.chargeable((context.tenant, terms.user_id), Some(id)).await?;
+            let saved = saved.ok_or_else(|| refused("/payment_method_id", "payment_method_unknown"))?;
+            if !terms.method.is_empty() && terms.method != saved.method {
+                return Err(refused("/method", "payment_method_differs"));
+            }
+            terms.method = saved.method;
+        } else if terms.off_session {
+            return Err(refused("/payment_method_id", "required"));
+        }
+        let currency = terms.amount.currency();
+        let (provider, method) = self.providers.for_method(context.tenant, &terms.method, currency).await?;
+        if terms.save_method && !method.saves {
+            return Err(refused("/save_method", "payment_method_not_saved"));
+        }
+        if terms.capture == CaptureMode::Manual && !provider.capabilities().manual_capture {
+            return Err(refused("/capture", "manual_capture_unsupported"));
+        }
+        terms.provider = provider.code().to_owned();
+        Ok(terms)
+    }
+}
+
+fn refused(pointer: &str, code: &str) -> Fault {
+    Fault::invalid(pointer, code, "The payment cannot be made like this.")
 }

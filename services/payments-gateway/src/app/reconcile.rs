@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use eventstore::{CommandContext, Loaded};
 use futures::stream::{self, StreamExt as _};
-use ids::OperationId;
+use ids::{OperationId, TenantId};
 use payments_gateway_domain::{Payment, PaymentCommand, Step};
 use runtime::Drain;
 
@@ -76,7 +76,7 @@ impl Payments {
         if !payment.state.is_overdue(context.at, self.time_limits()) {
             return Ok(payment);
         }
-        let expire = PaymentCommand::Expire { voidable: self.voids(&payment) };
+        let expire = PaymentCommand::Expire { voidable: self.voids(&payment, context.tenant).await? };
         let payment = self.execute(context, payment, expire).await?;
         if payment.state.step() != Step::Void {
             return Ok(payment);
@@ -84,8 +84,9 @@ impl Payments {
         Ok(self.take_step(context, payment, Step::Void).await?.payment)
     }
 
-    fn voids(&self, payment: &Loaded<Payment>) -> bool {
-        let provider = payment.state.terms().and_then(|terms| self.providers.provider(&terms.provider));
-        provider.is_some_and(|provider| provider.capabilities().voids)
+    async fn voids(&self, payment: &Loaded<Payment>, tenant: TenantId) -> fault::Result<bool> {
+        let Some(terms) = payment.state.terms() else { return Ok(false) };
+        let provider = self.providers.find(tenant, &terms.provider).await?;
+        Ok(provider.is_some_and(|provider| provider.capabilities().voids))
     }
 }

@@ -1,18 +1,24 @@
 //! One question to the provider, and the record of its answer.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use eventstore::{CommandContext, Loaded};
 use fault::Fault;
-use ids::PaymentId;
+use ids::{PaymentId, TenantId};
+use jiff::{SignedDuration, Timestamp};
 use kernel::Aggregate as _;
+use money::Money;
 use payments_gateway_domain::{
-    Payment, PaymentCommand, PaymentRejection, ProviderSnapshot, Status, Step, Terms,
+    Instrument, Payment, PaymentCommand, ProviderSnapshot, ProviderState, Status, Step, Terms,
 };
 
 use super::Payments;
 use crate::metrics;
-use crate::provider::{Order, PaymentProvider, ProviderError, RefundOrder};
+use crate::provider::{CaptureOrder, Order, PaymentProvider, ProviderError, RefundOrder};
+use crate::table;
+
+/// Longest pause a provider can ask for.
+const PUT_OFF_MAX: Duration = Duration::from_secs(60 * 60);
 
 /// A payment after a step, and what the provider had against it.
 pub(super) struct Taken {
@@ -54,51 +60,111 @@ impl Payments {
             return Ok(Taken { payment, trouble: None });
         };
         let started = Instant::now();
-        let answer = match self.providers.provider(&terms.provider) {
-            Some(provider) => ask(provider, &payment, &terms, &step).await,
+        let answer = match self.providers.find(context.tenant, &terms.provider).await? {
+            Some(provider) => self.ask(context.tenant, &*provider, (&payment, &terms), &step).await?,
             None => Err(ProviderError::Transient("the provider is switched off".into())),
         };
         let outcome = answer.as_ref().map_or_else(ProviderError::kind, |_| "ok");
         metrics::asked(&terms.provider, name(&step), outcome, started.elapsed());
         let (command, trouble) = match answer {
             Ok(snapshot) => (Some(PaymentCommand::RecordProviderState(snapshot)), None),
-            Err(error) => (self.refusal(&payment, &terms, &step, &error).await, Some(error)),
+            Err(error) => (self.refusal(context, (&payment, &terms), &step, &error).await?, Some(error)),
         };
         let Some(command) = command else { return Ok(Taken { payment, trouble }) };
         note_contradiction(&payment, &terms, &command, context);
+        let instrument = instrument(&command, &terms);
         let payment = self.execute(context, payment, command).await?;
+        if let Some(instrument) = instrument {
+            let mut unit = self.store.begin(context).await?;
+            self.keep(unit.connection(), context.tenant, &terms, &instrument).await?;
+            unit.commit().await?;
+        }
         Ok(Taken { payment, trouble })
+    }
+
+    /// One question, with everything the provider needs for it.
+    async fn ask(
+        &self,
+        tenant: TenantId,
+        provider: &dyn PaymentProvider,
+        (payment, terms): (&Loaded<Payment>, &Terms),
+        step: &Step,
+    ) -> fault::Result<Result<ProviderSnapshot, ProviderError>> {
+        if *step != Step::Create {
+            return Ok(ask(provider, payment, terms, step).await);
+        }
+        let means = match self.means(tenant, provider, terms).await? {
+            Ok(means) => means,
+            Err(error) => return Ok(Err(error)),
+        };
+        let (payment_id, customer) = (PaymentId::from_uuid(payment.id), means.customer.as_str());
+        let order = Order { payment_id, terms, customer, instrument: means.instrument.as_ref() };
+        Ok(provider.create(order).await)
+    }
+
+    /// A provider that wants to be left alone is asked again when it said.
+    async fn put_off(
+        &self,
+        context: &CommandContext,
+        payment: &Loaded<Payment>,
+        pause: Duration,
+    ) -> fault::Result<()> {
+        let pause = SignedDuration::try_from(pause.min(PUT_OFF_MAX)).unwrap_or_default();
+        let until = self.clock.wall().saturating_add(pause).unwrap_or(Timestamp::MAX);
+        let mut unit = self.store.begin(context).await?;
+        table::put_off(unit.connection(), PaymentId::from_uuid(payment.id), until).await?;
+        unit.commit().await?;
+        Ok(())
     }
 
     /// What a final no to this step means; nothing, where the provider may still do it.
     async fn refusal(
         &self,
-        payment: &Loaded<Payment>,
-        terms: &Terms,
+        context: &CommandContext,
+        (payment, terms): (&Loaded<Payment>, &Terms),
         step: &Step,
         error: &ProviderError,
-    ) -> Option<PaymentCommand> {
+    ) -> fault::Result<Option<PaymentCommand>> {
         let Some(code) = error.refusal() else {
             tracing::warn!(payment = %payment.id, step = name(step), %error, "provider has not answered");
-            return None;
+            if let ProviderError::Limited { retry_after: Some(pause) } = error {
+                self.put_off(context, payment, *pause).await?;
+            }
+            return Ok(None);
         };
-        let failure_code = code.to_owned();
+        let (failure_code, decline) = (code.to_owned(), error.decline());
         tracing::info!(payment = %payment.id, step = name(step), code, "provider has refused");
-        match step {
-            Step::Create => Some(PaymentCommand::RecordProviderRefusal { failure_code }),
-            Step::Capture => Some(PaymentCommand::RecordCaptureRefusal { failure_code }),
+        Ok(match step {
+            Step::Create => Some(PaymentCommand::RecordProviderRefusal { failure_code, decline }),
+            Step::Capture(_) => Some(PaymentCommand::RecordCaptureRefusal { failure_code }),
             Step::Refund { refund_id, .. } => {
                 Some(PaymentCommand::RecordRefundRefusal { refund_id: *refund_id, failure_code })
             }
-            Step::Void => {
-                // It cannot be given up because it is decided: then how?
-                let provider = self.providers.provider(&terms.provider)?;
-                let state = provider.fetch(payment.state.provider_reference()?).await.ok()?;
-                Some(PaymentCommand::RecordProviderState(state))
-            }
+            // It cannot be given up because it is decided: then how?
+            Step::Void => self.read_again(context, payment, terms).await?,
             Step::Watch | Step::Rest => None,
-        }
+        })
     }
+
+    async fn read_again(
+        &self,
+        context: &CommandContext,
+        payment: &Loaded<Payment>,
+        terms: &Terms,
+    ) -> fault::Result<Option<PaymentCommand>> {
+        let provider = self.providers.find(context.tenant, &terms.provider).await?;
+        let Some((provider, reference)) = provider.zip(payment.state.provider_reference()) else {
+            return Ok(None);
+        };
+        Ok(provider.fetch(reference).await.ok().map(PaymentCommand::RecordProviderState))
+    }
+}
+
+/// What was paid with, where the terms say that it is kept and the money has moved or is reserved.
+pub(super) fn instrument(command: &PaymentCommand, terms: &Terms) -> Option<Instrument> {
+    let PaymentCommand::RecordProviderState(snapshot) = command else { return None };
+    let paid = snapshot.state.took_money() || snapshot.state == ProviderState::Authorized;
+    snapshot.instrument.clone().filter(|_| paid && terms.save_method)
 }
 
 async fn ask(
@@ -110,8 +176,11 @@ async fn ask(
     let reference = payment.state.provider_reference().unwrap_or_default();
     let payment_id = PaymentId::from_uuid(payment.id);
     match step {
-        Step::Create => provider.create(Order { payment_id, terms }).await,
-        Step::Capture => provider.capture(reference).await,
+        Step::Capture(capture) => {
+            let captured = payment.state.captured().unwrap_or(Money::zero(terms.amount.currency()));
+            let (capture, whole) = (*capture, terms.amount);
+            provider.capture(CaptureOrder { payment_id, reference, capture, whole, captured }).await
+        }
         Step::Void => provider.void(reference).await,
         Step::Refund { refund_id, amount } => {
             provider.refund(RefundOrder { reference, refund_id: *refund_id, amount: *amount }).await
@@ -119,14 +188,14 @@ async fn ask(
         Step::Watch | Step::Rest if payment.state.status() == Status::RequiresAction => {
             provider.confirm(reference).await
         }
-        Step::Watch | Step::Rest => provider.fetch(reference).await,
+        Step::Create | Step::Watch | Step::Rest => provider.fetch(reference).await,
     }
 }
 
 const fn name(step: &Step) -> &'static str {
     match step {
         Step::Create => "create",
-        Step::Capture => "capture",
+        Step::Capture(_) => "capture",
         Step::Void => "void",
         Step::Refund { .. } => "refund",
         Step::Watch | Step::Rest => "fetch",
@@ -140,14 +209,15 @@ fn note_contradiction(
     command: &PaymentCommand,
     context: &CommandContext,
 ) {
-    if let PaymentCommand::RecordProviderState(_) = command
-        && let Err(rejection) = payment.state.decide(command.clone(), context.at)
-    {
-        contradicted(&terms.provider, payment.id, &rejection);
+    let PaymentCommand::RecordProviderState(snapshot) = command else { return };
+    if payment.state.contradicted_by(snapshot).is_some() {
+        contradicted(&terms.provider, payment.id, "other_money");
+    } else if let Err(rejection) = payment.state.decide(command.clone(), context.at) {
+        contradicted(&terms.provider, payment.id, rejection.code());
     }
 }
 
-pub(super) fn contradicted(provider: &str, payment: uuid::Uuid, rejection: &PaymentRejection) {
-    metrics::contradiction(provider, rejection.code());
-    tracing::error!(provider, %payment, %rejection, "provider contradicts our record");
+pub(super) fn contradicted(provider: &str, payment: uuid::Uuid, code: &'static str) {
+    metrics::contradiction(provider, code);
+    tracing::error!(provider, %payment, code, "provider contradicts our record");
 }

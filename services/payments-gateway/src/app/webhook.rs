@@ -1,22 +1,23 @@
 //! Receiving a webhook: signature, then the inbox and the payment in one commit.
 //!
-//! The tenant is found from our own record of the payment, never from what the sender says. An
-//! unknown payment, a contradiction or a database in trouble leaves nothing behind, and the
-//! provider sends again.
+//! The payment's tenant is found from our own record, never from what the sender says; the tenant
+//! that was called only chooses whose secret verifies, and that secret speaks about this tenant's
+//! payments alone. An unknown payment or a database in trouble leaves nothing behind and the
+//! provider sends again; of a contradiction the alarm stays.
 
-use eventstore::{CommandContext, retry_stale};
+use eventstore::{CommandContext, Loaded, retry_stale};
 use fault::{Code, Fault};
-use ids::{OperationId, TenantId};
+use ids::{OperationId, PaymentId, TenantId};
 use jiff::Timestamp;
 use kernel::Aggregate as _;
-use payments_gateway_domain::{Payment, PaymentCommand};
+use payments_gateway_domain::{Contradicted, Payment, PaymentCommand, ProviderSnapshot};
 
-use super::step::contradicted;
+use super::step::{contradicted, instrument};
 use super::{ATTEMPTS, Payments};
 use crate::metrics;
-use crate::provider::{PaymentProvider, ProviderEvent, RawWebhook, WebhookRefusal};
-use crate::refusal::webhook_refused;
-use crate::table::{self, Found};
+use crate::provider::{News, PaymentProvider, ProviderEvent, RawWebhook, WebhookRefusal};
+use crate::refusal::{other_money, webhook_refused};
+use crate::table::{self, Found, Named};
 
 /// What became of a webhook.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +26,8 @@ pub(crate) enum Outcome {
     Accepted,
     /// It had been taken before.
     Duplicate,
+    /// It is genuine and about nothing that we keep.
+    Ignored,
 }
 
 impl Outcome {
@@ -33,6 +36,7 @@ impl Outcome {
         match self {
             Self::Accepted => "accepted",
             Self::Duplicate => "duplicate",
+            Self::Ignored => "ignored",
         }
     }
 }
@@ -41,14 +45,16 @@ impl Payments {
     /// Takes one webhook of the provider with this code.
     pub(crate) async fn receive(
         &self,
-        code: &str,
+        (tenant, code): (TenantId, &str),
         webhook: &RawWebhook,
         traceparent: Option<String>,
     ) -> fault::Result<Outcome> {
-        let provider = self.providers.provider(code).ok_or_else(|| {
+        let provider = self.providers.find(tenant, code).await?.ok_or_else(|| {
             Fault::new(Code::NotFound, "webhook_provider_unknown", "There is no such payment provider.")
         })?;
-        let outcome = self.take(provider, webhook, traceparent).await;
+        // Whoever knows one tenant's webhook secret must not speak about another tenant's payments.
+        let scope = Some(tenant).filter(|_| !self.providers.is_shared(code));
+        let outcome = self.take(&*provider, webhook, (scope, traceparent)).await;
         let word = outcome.as_ref().map_or_else(|fault| fault.reason(), |outcome| outcome.word());
         metrics::webhook(code, word);
         outcome
@@ -58,27 +64,42 @@ impl Payments {
         &self,
         provider: &dyn PaymentProvider,
         webhook: &RawWebhook,
-        traceparent: Option<String>,
+        (tenant, traceparent): (Option<TenantId>, Option<String>),
     ) -> fault::Result<Outcome> {
         let now = self.clock.wall();
         let mut event = provider.parse_and_verify_webhook(webhook, now).map_err(not_believed)?;
-        if !provider.capabilities().signs_webhooks {
-            let read_again = provider.fetch(&event.snapshot.reference).await;
-            event.snapshot = read_again.map_err(|error| Fault::unavailable("provider_unavailable", error))?;
-        }
-        let apply = || self.apply(provider.code(), &event, now, traceparent.clone());
+        let news = std::mem::replace(&mut event.news, News::Nothing);
+        let (payment_id, snapshot) = match news {
+            News::Nothing => return Ok(Outcome::Ignored),
+            News::Setup { setup_id, snapshot } => {
+                let named = (setup_id, &*snapshot);
+                return self.receive_setup(provider.code(), &event, named, tenant).await;
+            }
+            News::Payment { payment_id, snapshot } if provider.capabilities().signs_webhooks => {
+                (payment_id, *snapshot)
+            }
+            News::Payment { payment_id, snapshot } => {
+                (payment_id, read_again(provider, &snapshot.reference).await?)
+            }
+            News::PaymentChanged { payment_id, reference } => {
+                (payment_id, read_again(provider, &reference).await?)
+            }
+        };
+        let report = Report { event, payment_id, snapshot, tenant, now };
+        let apply = || self.apply(provider.code(), &report, traceparent.clone());
         retry_stale(ATTEMPTS, apply).await
     }
 
     async fn apply(
         &self,
         provider: &'static str,
-        event: &ProviderEvent,
-        now: Timestamp,
+        report: &Report,
         traceparent: Option<String>,
     ) -> fault::Result<Outcome> {
+        let Report { event, payment_id, snapshot, tenant, now } = report;
         let mut unit = self.store.begin_worker(None).await?;
-        let received = table::receive(unit.connection(), provider, event, now).await?;
+        let named = Named { reference: &snapshot.reference, payment_id: *payment_id, tenant: *tenant };
+        let received = table::receive(unit.connection(), provider, (event, named), *now).await?;
         let Some((found, fresh)) = received else {
             let message = "There is no payment with this reference.";
             return Err(Fault::new(Code::NotFound, "webhook_payment_unknown", message));
@@ -88,17 +109,53 @@ impl Payments {
         }
         let context = context(provider, event, found, self.clock.now(found.tenant), traceparent);
         let at = context.at;
-        unit.set_context(context);
+        unit.set_context(context.clone());
         let mut payment = unit.load::<Payment>(found.payment_id.as_uuid()).await?;
-        let report = PaymentCommand::RecordProviderState(event.snapshot.clone());
-        let events = payment.state.decide(report, at).map_err(|rejection| {
-            contradicted(provider, payment.id, &rejection);
+        if let Some(contradiction) = payment.state.contradicted_by(snapshot) {
+            drop(unit); // nothing of it is kept but the alarm, so that a right report under this id counts
+            return self.contradict(context, payment, (snapshot, contradiction)).await;
+        }
+        let command = PaymentCommand::RecordProviderState(snapshot.clone());
+        let terms = payment.state.terms().cloned();
+        let instrument = terms.as_ref().and_then(|terms| instrument(&command, terms));
+        let events = payment.state.decide(command, at).map_err(|rejection| {
+            contradicted(provider, payment.id, rejection.code());
             webhook_refused(&rejection)
         })?;
         self.write(&mut unit, &mut payment, events).await?;
+        if let Some((terms, instrument)) = terms.zip(instrument) {
+            self.keep(unit.connection(), found.tenant, &terms, &instrument).await?;
+        }
         unit.commit().await?;
         Ok(Outcome::Accepted)
     }
+
+    /// A webhook about other money: recorded as what it is, and refused.
+    async fn contradict(
+        &self,
+        context: CommandContext,
+        payment: Loaded<Payment>,
+        (snapshot, contradiction): (&ProviderSnapshot, Contradicted),
+    ) -> fault::Result<Outcome> {
+        contradicted(&contradiction.provider, payment.id, "other_money");
+        self.execute(&context, payment, PaymentCommand::RecordProviderState(snapshot.clone())).await?;
+        Err(other_money(&contradiction))
+    }
+}
+
+/// What a webhook says, once it is believed.
+struct Report {
+    event: ProviderEvent,
+    payment_id: Option<PaymentId>,
+    snapshot: ProviderSnapshot,
+    /// The tenant that the webhook may speak about; nothing means any.
+    tenant: Option<TenantId>,
+    now: Timestamp,
+}
+
+async fn read_again(provider: &dyn PaymentProvider, reference: &str) -> fault::Result<ProviderSnapshot> {
+    let answer = provider.fetch(reference).await;
+    answer.map_err(|error| Fault::unavailable("provider_unavailable", error))
 }
 
 /// The chain that began with the checkout goes on: the correlation is the payment's.

@@ -131,6 +131,7 @@ impl World {
             method: method.to_owned(),
             return_url: "https://shop.example/return".to_owned(),
             description: "Invoice 1".to_owned(),
+            ..CreatePaymentRequest::default()
         }
     }
 

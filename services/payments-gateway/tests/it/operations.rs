@@ -14,7 +14,8 @@ fn admin(world: &World) -> Caller {
 }
 
 async fn capture(world: &World, caller: &Caller, payment_id: &str) -> Result<Payment, Fault> {
-    let message = CapturePaymentRequest { payment_id: payment_id.to_owned() };
+    let payment_id = payment_id.to_owned();
+    let message = CapturePaymentRequest { payment_id, ..CapturePaymentRequest::default() };
     Ok(world.payments().capture_payment(world.request(caller, message)).await?.into_inner().payment.unwrap())
 }
 

@@ -11,8 +11,8 @@ use ids::{InvoiceId, PaymentId, TenantId, UserId};
 use jiff::Timestamp;
 use money::{Currency, Money};
 use payments_gateway::provider::{
-    Answer, Capabilities, Method, Order, PaymentProvider, ProviderError, ProviderEvent, RawWebhook,
-    RefundOrder, WebhookRefusal,
+    Answer, Capabilities, CaptureOrder, Method, News, Order, PaymentProvider, ProviderError, ProviderEvent,
+    RawWebhook, RefundOrder, WebhookRefusal,
 };
 use payments_gateway::{Config, Providers, service_with};
 use payments_gateway_domain::{ProviderSnapshot, ProviderState};
@@ -30,10 +30,14 @@ struct Hinting {
 
 impl Hinting {
     fn new(state: ProviderState, minor: i64) -> Self {
-        let method = Method { code: "hint", name: "Hint", currencies: &["EUR"], countries: &["DE"] };
+        let method =
+            Method { code: "hint", name: "Hint", currencies: &["EUR"], countries: &["DE"], saves: false };
         let capabilities = Capabilities {
             methods: vec![method],
             voids: false,
+            manual_capture: false,
+            partial_captures: false,
+            several_captures: false,
             partial_refunds: false,
             signs_webhooks: false,
         };
@@ -44,9 +48,13 @@ impl Hinting {
         self.truth.lock().unwrap().0 = state;
     }
 
+    fn corrects(&self, minor: i64) {
+        self.truth.lock().unwrap().1 = Money::new(minor, Currency::EUR);
+    }
+
     fn answer(&self) -> Result<ProviderSnapshot, ProviderError> {
         let (state, amount) = self.truth.lock().unwrap().clone();
-        Ok(ProviderSnapshot { reference: "hint-1".to_owned(), state, amount, refunds: Vec::new() })
+        Ok(ProviderSnapshot::new("hint-1".to_owned(), state, amount))
     }
 }
 
@@ -63,7 +71,7 @@ impl PaymentProvider for Hinting {
         Box::pin(async { self.answer() })
     }
 
-    fn capture<'a>(&'a self, _: &'a str) -> Answer<'a> {
+    fn capture<'a>(&'a self, _: CaptureOrder<'a>) -> Answer<'a> {
         Box::pin(async { self.answer() })
     }
 
@@ -88,7 +96,8 @@ impl PaymentProvider for Hinting {
         let mut snapshot = self.answer().map_err(|_| WebhookRefusal::Malformed("never"))?;
         snapshot.state = ProviderState::Captured;
         let event_id = String::from_utf8(webhook.body.clone()).unwrap();
-        Ok(ProviderEvent { event_id, kind: "hint".to_owned(), payment_id: None, snapshot, occurred_at: now })
+        let news = News::Payment { payment_id: None, snapshot: Box::new(snapshot) };
+        Ok(ProviderEvent { event_id, kind: "hint".to_owned(), news, occurred_at: now })
     }
 }
 
@@ -164,9 +173,15 @@ async fn an_unsigned_webhook_is_only_a_hint_to_read_the_payment_again() {
 async fn a_provider_that_took_another_amount_is_not_believed() {
     let provider = Hinting::new(ProviderState::Captured, 999);
     let shop = Shop::with(&provider).await;
-    assert_eq!(shop.pay("EUR").await.unwrap_err().reason(), "amount_mismatch");
-    assert_eq!(shop.status().await, PaymentStatus::Created);
-    assert_eq!(shop.hint("evt-1").await.unwrap_err().reason(), "webhook_payment_unknown");
+    let payment = shop.pay("EUR").await.unwrap();
+    assert_eq!(payment.status(), PaymentStatus::Contradicted, "an operator must look; nothing is booked");
+    assert_eq!(payment.contradicted_by.unwrap().minor, 999);
+    assert_eq!(payment.captured.unwrap().minor, 0);
+    assert_eq!(shop.hint("evt-1").await.unwrap_err().reason(), "webhook_amount_mismatch");
+    assert_eq!(shop.status().await, PaymentStatus::Contradicted);
+    provider.corrects(1000);
+    assert_eq!(shop.hint("evt-1").await.unwrap(), "accepted", "a right report ends it");
+    assert_eq!(shop.status().await, PaymentStatus::Captured);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -86,7 +86,7 @@ async fn what_is_not_signed_by_the_provider_changes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn another_amount_or_currency_is_refused_and_changes_nothing() {
+async fn another_amount_or_currency_is_refused_recorded_as_such_and_booked_nowhere() {
     let world = World::start(webhooks_only()).await;
     let (payment, theirs) = about_to_be_captured(&world).await;
     let rows = [
@@ -97,12 +97,21 @@ async fn another_amount_or_currency_is_refused_and_changes_nothing() {
     for (field, value, reason) in rows {
         let mut wrong = theirs.clone();
         wrong[field] = value;
-        let outcome = world.receive(world.webhook("evt_1", &wrong)).await;
-        assert_eq!(refused(outcome), (Code::Rejected, reason.to_owned()));
+        for _ in 0..2 {
+            let outcome = world.receive(world.webhook("evt_1", &wrong)).await;
+            assert_eq!(refused(outcome), (Code::Rejected, reason.to_owned()));
+        }
     }
-    untouched(&world, &payment).await;
+    let contradicted = world.get(&payment.payment_id).await;
+    assert_eq!(contradicted.status(), PaymentStatus::Contradicted);
+    assert_eq!(contradicted.contradicted_by.unwrap().currency, "JPY");
+    assert_eq!(world.inbox().await, 0);
     // The same event id with the right amount is not held to be known.
     assert_eq!(world.receive(world.webhook("evt_1", &theirs)).await.unwrap(), "accepted");
+    let history = world.history(&payment.payment_id).await;
+    let alarms = ["contradicted"; 3];
+    let whole = [&["created", "provider_accepted", "authorized"][..], &alarms, &["captured"]].concat();
+    assert_eq!(history, whole, "each contradiction once, then the right report");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

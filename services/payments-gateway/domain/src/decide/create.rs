@@ -15,14 +15,6 @@ pub fn create(payment: &Payment, terms: Terms, created_at: Timestamp) -> Decisio
     }
 }
 
-impl Terms {
-    /// The texts shown to the customer may differ; what is collected, from whom and how may not.
-    fn collects_the_same(&self, other: &Self) -> bool {
-        let key = |terms: &Self| (terms.invoice_id, terms.user_id, terms.amount, terms.method.clone());
-        key(self) == key(other)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use kernel::testing::given;

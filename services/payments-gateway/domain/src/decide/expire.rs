@@ -2,7 +2,7 @@
 //! customer who is on its page this moment must not pay for something that we have given up.
 
 use super::{Decision, failed, known};
-use crate::{Payment, PaymentEvent, VoidReason, VoidRequested};
+use crate::{Payment, PaymentEvent, Status, VoidReason, VoidRequested};
 
 /// Failure code of a payment whose time ran out.
 pub const EXPIRED: &str = "expired";
@@ -11,8 +11,12 @@ pub const EXPIRED: &str = "expired";
 pub fn expire(payment: &Payment, voidable: bool) -> Decision {
     let terms = known(payment)?;
     match payment.status {
+        // Money may have been taken that nobody agreed on: a person decides, not the clock.
+        Status::Contradicted => Ok(Vec::new()),
         status if !status.is_open() => Ok(Vec::new()),
-        _ if !voidable || payment.provider_reference.is_none() => Ok(vec![failed(terms, EXPIRED.to_owned())]),
+        _ if !voidable || payment.provider_reference.is_none() => {
+            Ok(vec![failed(terms, EXPIRED.to_owned(), None)])
+        }
         _ if payment.void_requested.is_some() => Ok(Vec::new()),
         _ => Ok(vec![PaymentEvent::VoidRequested(VoidRequested { reason: VoidReason::Expired })]),
     }

@@ -2,12 +2,12 @@
 //! authorised, so that somebody can try again or give it up.
 
 use super::{Decision, known};
-use crate::{CaptureRefused, Payment, PaymentEvent, Status};
+use crate::{CaptureRefused, Payment, PaymentEvent};
 
 /// Decides [`RecordCaptureRefusal`](crate::PaymentCommand::RecordCaptureRefusal).
 pub fn record_capture_refusal(payment: &Payment, failure_code: String) -> Decision {
     known(payment)?;
-    if payment.status != Status::Authorized || !payment.capture_requested {
+    if payment.capturable().is_none() || payment.capture_requested.is_none() {
         return Ok(Vec::new());
     }
     Ok(vec![PaymentEvent::CaptureRefused(CaptureRefused { failure_code })])

@@ -2,15 +2,19 @@
 //! snapshots are the truth and a refusal to create it again says nothing.
 
 use super::{Decision, failed, known};
-use crate::Payment;
+use crate::{Decline, Payment};
 
 /// Decides [`RecordProviderRefusal`](crate::PaymentCommand::RecordProviderRefusal).
-pub fn record_provider_refusal(payment: &Payment, failure_code: String) -> Decision {
+pub fn record_provider_refusal(
+    payment: &Payment,
+    failure_code: String,
+    decline: Option<Decline>,
+) -> Decision {
     let terms = known(payment)?;
     if payment.provider_reference.is_some() || !payment.status.is_open() {
         return Ok(Vec::new());
     }
-    Ok(vec![failed(terms, failure_code)])
+    Ok(vec![failed(terms, failure_code, decline)])
 }
 
 #[cfg(test)]
@@ -21,7 +25,7 @@ mod tests {
     use crate::{Payment, PaymentCommand};
 
     fn refusal() -> PaymentCommand {
-        PaymentCommand::RecordProviderRefusal { failure_code: "method_unsupported".to_owned() }
+        PaymentCommand::RecordProviderRefusal { failure_code: "method_unsupported".to_owned(), decline: None }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use money::Money;
 
-use super::{Decision, known};
+use super::{Decision, known, within};
 use crate::{Payment, PaymentEvent, PaymentRejection, RefundRequest, RefundRequested};
 
 /// Decides [`RequestRefund`](crate::PaymentCommand::RequestRefund).
@@ -29,17 +29,8 @@ fn fits(amount: Option<Money>, refundable: Money) -> Result<Money, PaymentReject
         let left = refundable.is_positive().then_some(refundable);
         return left.ok_or(PaymentRejection::RefundExceedsCapture { refundable });
     };
-    if amount.currency() != refundable.currency() {
-        let (expected, reported) = (refundable.currency(), amount.currency());
-        return Err(PaymentRejection::CurrencyMismatch { expected, reported });
-    }
-    if !amount.is_positive() {
-        return Err(PaymentRejection::RefundNotPositive);
-    }
-    if amount.minor() > refundable.minor() {
-        return Err(PaymentRejection::RefundExceedsCapture { refundable });
-    }
-    Ok(amount)
+    let too_much = PaymentRejection::RefundExceedsCapture { refundable };
+    within(amount, refundable, (PaymentRejection::RefundNotPositive, too_much))
 }
 
 #[cfg(test)]

@@ -4,42 +4,87 @@
 use kernel::{Aggregate, DomainEvent};
 
 use super::samples::*;
-use crate::{Payment, PaymentCommand, ProviderState, RefundOutcome, Status};
+use crate::{
+    DisputeOutcome, Payment, PaymentCommand, ProviderSnapshot, ProviderState, RefundOutcome, Status,
+};
 
-const COLUMNS: [&str; 9] = [
+const COLUMNS: [&str; 11] = [
     "(nothing)",
     "created",
     "requires_action",
     "processing",
     "authorized",
+    "contradicted",
+    "partially_captured",
     "captured",
     "failed",
     "voided",
     "partially_refunded",
 ];
 
-fn rows() -> Vec<(&'static str, PaymentCommand, [&'static str; 9])> {
+fn rows() -> Vec<(&'static str, PaymentCommand, [&'static str; 11])> {
     const NONE: &str = "payment_not_found";
     const CAPTURE: &str = "payment_not_capturable";
     const VOID: &str = "payment_not_voidable";
     const REFUND: &str = "payment_not_refundable";
     let refusal = |failure_code: &str| failure_code.to_owned();
     vec![
-        ("create", PaymentCommand::Create(terms()), ["created", "", "", "", "", "", "", "", ""]),
+        ("create", PaymentCommand::Create(terms()), ["created", "", "", "", "", "", "", "", "", "", ""]),
         (
             "report action",
             report(redirect()),
-            [NONE, "provider_accepted action_required", "", "", "", "", "", "", ""],
+            [NONE, "provider_accepted action_required", "", "", "", "action_required", "", "", "", "", ""],
         ),
         (
             "report processing",
             report(ProviderState::Processing),
-            [NONE, "provider_accepted processing_started", "processing_started", "", "", "", "", "", ""],
+            [
+                NONE,
+                "provider_accepted processing_started",
+                "processing_started",
+                "",
+                "",
+                "processing_started",
+                "",
+                "",
+                "",
+                "",
+                "",
+            ],
         ),
         (
             "report authorized",
             report(ProviderState::Authorized),
-            [NONE, "provider_accepted authorized", "authorized", "authorized", "", "", "", "", ""],
+            [
+                NONE,
+                "provider_accepted authorized",
+                "authorized",
+                "authorized",
+                "",
+                "authorized",
+                "",
+                "",
+                "",
+                "",
+                "",
+            ],
+        ),
+        (
+            "report a part",
+            report_part(500, false),
+            [
+                NONE,
+                "provider_accepted partially_captured",
+                "partially_captured",
+                "partially_captured",
+                "partially_captured",
+                "partially_captured",
+                "partially_captured",
+                "",
+                "partially_captured",
+                "partially_captured",
+                "",
+            ],
         ),
         (
             "report captured",
@@ -47,6 +92,8 @@ fn rows() -> Vec<(&'static str, PaymentCommand, [&'static str; 9])> {
             [
                 NONE,
                 "provider_accepted captured",
+                "captured",
+                "captured",
                 "captured",
                 "captured",
                 "captured",
@@ -59,27 +106,59 @@ fn rows() -> Vec<(&'static str, PaymentCommand, [&'static str; 9])> {
         (
             "report failed",
             report(declined()),
-            [NONE, "provider_accepted failed", "failed", "failed", "failed", "", "", "", ""],
+            [NONE, "provider_accepted failed", "failed", "failed", "failed", "failed", "", "", "", "", ""],
         ),
         (
             "report voided",
             report(ProviderState::Voided),
-            [NONE, "provider_accepted voided", "voided", "voided", "voided", "", "", "", ""],
+            [NONE, "provider_accepted voided", "voided", "voided", "voided", "voided", "", "", "", "", ""],
+        ),
+        (
+            "report other money",
+            PaymentCommand::RecordProviderState(ProviderSnapshot {
+                amount: eur(1),
+                ..snapshot(ProviderState::Captured)
+            }),
+            [
+                NONE,
+                "provider_accepted contradicted",
+                "contradicted",
+                "contradicted",
+                "contradicted",
+                "contradicted",
+                "contradicted",
+                "contradicted",
+                "contradicted",
+                "contradicted",
+                "contradicted",
+            ],
         ),
         (
             "refuse create",
-            PaymentCommand::RecordProviderRefusal { failure_code: refusal("unsupported") },
-            [NONE, "failed", "", "", "", "", "", "", ""],
+            PaymentCommand::RecordProviderRefusal { failure_code: refusal("unsupported"), decline: None },
+            [NONE, "failed", "", "", "", "", "", "", "", "", ""],
         ),
         (
             "request capture",
-            PaymentCommand::RequestCapture,
-            [NONE, CAPTURE, CAPTURE, CAPTURE, "capture_requested", "", CAPTURE, CAPTURE, ""],
+            capture(None, false),
+            [
+                NONE,
+                CAPTURE,
+                CAPTURE,
+                CAPTURE,
+                "capture_requested",
+                CAPTURE,
+                "capture_requested",
+                "",
+                CAPTURE,
+                CAPTURE,
+                "",
+            ],
         ),
         (
             "refuse capture",
             PaymentCommand::RecordCaptureRefusal { failure_code: refusal("lapsed") },
-            [NONE, "", "", "", "", "", "", "", ""],
+            [NONE, "", "", "", "", "", "", "", "", "", ""],
         ),
         (
             "request void",
@@ -90,6 +169,8 @@ fn rows() -> Vec<(&'static str, PaymentCommand, [&'static str; 9])> {
                 "void_requested",
                 "void_requested",
                 "void_requested",
+                "void_requested",
+                VOID,
                 VOID,
                 VOID,
                 "",
@@ -99,12 +180,24 @@ fn rows() -> Vec<(&'static str, PaymentCommand, [&'static str; 9])> {
         (
             "expire",
             PaymentCommand::Expire { voidable: true },
-            [NONE, "failed", "void_requested", "void_requested", "void_requested", "", "", "", ""],
+            [NONE, "failed", "void_requested", "void_requested", "void_requested", "", "", "", "", "", ""],
         ),
         (
             "request refund",
             refund(2, Some(100)),
-            [NONE, REFUND, REFUND, REFUND, REFUND, "refund_requested", REFUND, REFUND, "refund_requested"],
+            [
+                NONE,
+                REFUND,
+                REFUND,
+                REFUND,
+                REFUND,
+                REFUND,
+                "refund_requested",
+                "refund_requested",
+                REFUND,
+                REFUND,
+                "refund_requested",
+            ],
         ),
         (
             "report refund",
@@ -115,10 +208,29 @@ fn rows() -> Vec<(&'static str, PaymentCommand, [&'static str; 9])> {
                 "captured refunded",
                 "captured refunded",
                 "captured refunded",
+                "captured refunded",
+                "captured refunded",
                 "refunded",
                 "captured refunded",
                 "captured refunded",
                 "refunded",
+            ],
+        ),
+        (
+            "report dispute",
+            report_dispute(100, DisputeOutcome::Open),
+            [
+                NONE,
+                "provider_accepted captured dispute_opened",
+                "captured dispute_opened",
+                "captured dispute_opened",
+                "captured dispute_opened",
+                "captured dispute_opened",
+                "captured dispute_opened",
+                "dispute_opened",
+                "captured dispute_opened",
+                "captured dispute_opened",
+                "dispute_opened",
             ],
         ),
     ]
@@ -153,6 +265,8 @@ fn what_was_refunded_whole_answers_nothing_more() {
         let expected = match name {
             "request void" => "payment_not_voidable",
             "request refund" | "report refund" => "refund_exceeds_capture",
+            "report other money" => "contradicted",
+            "report dispute" => "dispute_opened",
             _ => "",
         };
         assert_eq!(answer(&state, command), expected, "{name}");

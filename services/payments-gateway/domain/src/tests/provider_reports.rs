@@ -38,24 +38,27 @@ fn a_failure_after_capture_is_an_overtaken_report() {
 }
 
 #[test]
-fn another_amount_is_refused_whatever_the_report_says() {
-    let (expected, reported) = (eur(1000), eur(999));
-    for state in [ProviderState::Captured, ProviderState::Authorized, declined()] {
+fn another_amount_is_recorded_and_not_booked_whatever_the_report_says() {
+    let reported = eur(999);
+    for (state, name) in [
+        (ProviderState::Captured, "captured"),
+        (ProviderState::Authorized, "authorized"),
+        (declined(), "failed"),
+    ] {
         let wrong = ProviderSnapshot { amount: reported, ..snapshot(state) };
         given::<Payment>([created(), accepted()])
             .when(PaymentCommand::RecordProviderState(wrong), AT)
-            .then_rejected(PaymentRejection::AmountMismatch { expected, reported });
+            .then([contradicted(reported, name)]);
     }
 }
 
 #[test]
-fn another_currency_is_refused_though_the_number_is_the_same() {
+fn another_currency_is_not_booked_though_the_number_is_the_same() {
     let wrong =
         ProviderSnapshot { amount: Money::new(1000, Currency::JPY), ..snapshot(ProviderState::Captured) };
-    let (expected, reported) = (Currency::EUR, Currency::JPY);
     given::<Payment>([created()])
         .when(PaymentCommand::RecordProviderState(wrong), AT)
-        .then_rejected(PaymentRejection::CurrencyMismatch { expected, reported });
+        .then([accepted(), contradicted(Money::new(1000, Currency::JPY), "captured")]);
 }
 
 #[test]
@@ -129,4 +132,69 @@ fn a_refund_that_failed_at_the_provider_frees_its_amount() {
     given::<Payment>([until_captured(), vec![refund_requested(1, 400)]].concat())
         .when(report_refund(1, 400, failed), AT)
         .then([refund_failed(1)]);
+}
+
+#[test]
+fn the_same_contradiction_is_recorded_once_and_a_right_report_ends_it() {
+    let past = past_of(Status::Contradicted);
+    let wrong = ProviderSnapshot { amount: eur(999), ..snapshot(ProviderState::Captured) };
+    given::<Payment>(past.clone()).when(PaymentCommand::RecordProviderState(wrong), AT).then_nothing();
+    given::<Payment>(past.clone()).when(report(ProviderState::Captured), AT).then([captured(false)]);
+    let ended = ProviderSnapshot { amount: eur(999), ..snapshot(ProviderState::Voided) };
+    given::<Payment>(past.clone()).when(PaymentCommand::RecordProviderState(ended), AT).then([voided()]);
+    given::<Payment>(past).when(PaymentCommand::Expire { voidable: false }, AT).then_nothing();
+}
+
+#[test]
+fn a_captured_payment_stays_captured_when_its_provider_contradicts_itself() {
+    let wrong = ProviderSnapshot { amount: eur(1), ..snapshot(ProviderState::Captured) };
+    let state = Payment::replay(&[until_captured(), vec![contradicted(eur(1), "captured")]].concat());
+    assert_eq!(state.status(), Status::Captured);
+    given::<Payment>(until_captured())
+        .when(PaymentCommand::RecordProviderState(wrong), AT)
+        .then([contradicted(eur(1), "captured")]);
+}
+
+#[test]
+fn parts_are_recorded_as_they_grow_and_the_last_one_completes() {
+    given::<Payment>(until_authorized())
+        .when(report_part(400, true), AT)
+        .then([part_captured(400, 400, true)]);
+    let part = || past_of(Status::PartiallyCaptured);
+    given::<Payment>(part()).when(report_part(400, true), AT).then_nothing();
+    given::<Payment>(part()).when(report_part(300, true), AT).then_nothing();
+    given::<Payment>(part()).when(report_part(700, false), AT).then([part_captured(300, 700, false)]);
+    given::<Payment>(part()).when(report_part(400, false), AT).then([rest_released(600)]);
+    given::<Payment>(part()).when(report(ProviderState::Captured), AT).then([captured(false)]);
+}
+
+#[test]
+fn a_part_beyond_the_whole_is_a_contradiction() {
+    for minor in [1001, 0] {
+        given::<Payment>(until_authorized())
+            .when(report_part(minor, false), AT)
+            .then([contradicted(eur(minor), "partially_captured")]);
+    }
+}
+
+#[test]
+fn of_a_part_only_the_part_can_go_back() {
+    let last = || [until_authorized(), vec![part_captured(400, 400, false)]].concat();
+    given::<Payment>(last())
+        .when(refund(1, Some(401)), AT)
+        .then_rejected(PaymentRejection::RefundExceedsCapture { refundable: eur(400) });
+    given::<Payment>(last()).when(refund(1, None), AT).then([refund_requested(1, 400)]);
+    let whole = Payment::replay(&[last(), vec![refund_requested(1, 400), refunded(1, 400, 400)]].concat());
+    assert_eq!(whole.status(), Status::Refunded);
+}
+
+#[test]
+fn what_may_still_change_is_watched() {
+    use crate::Step;
+    let reserved = Payment::replay(&past_of(Status::PartiallyCaptured));
+    assert_eq!(reserved.step(), Step::Watch);
+    let disputed = Payment::replay(&[until_captured(), vec![dispute_opened(400)]].concat());
+    assert_eq!(disputed.step(), Step::Watch);
+    let lost = Payment::replay(&[until_captured(), vec![dispute_opened(400), dispute_lost(400)]].concat());
+    assert_eq!(lost.step(), Step::Rest);
 }

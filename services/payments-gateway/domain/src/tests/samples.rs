@@ -22,6 +22,10 @@ pub fn terms() -> Terms {
         provider: "sandbox".to_owned(),
         return_url: "https://shop.example/return".to_owned(),
         description: "Invoice 1".to_owned(),
+        capture: CaptureMode::Automatic,
+        saved_method: None,
+        off_session: false,
+        save_method: false,
     }
 }
 
@@ -50,7 +54,7 @@ pub fn authorized() -> PaymentEvent {
 }
 
 pub fn capture_requested() -> PaymentEvent {
-    PaymentEvent::CaptureRequested(CaptureRequested {})
+    PaymentEvent::CaptureRequested(CaptureRequested { amount: None, keep_rest: false, operation_id: None })
 }
 
 pub fn captured(late: bool) -> PaymentEvent {
@@ -59,7 +63,8 @@ pub fn captured(late: bool) -> PaymentEvent {
 }
 
 pub fn failed(code: &str) -> PaymentEvent {
-    PaymentEvent::Failed(Failed { invoice_id: terms().invoice_id, failure_code: code.to_owned() })
+    let (invoice_id, failure_code) = (terms().invoice_id, code.to_owned());
+    PaymentEvent::Failed(Failed { invoice_id, failure_code, decline: None })
 }
 
 pub fn void_requested(reason: VoidReason) -> PaymentEvent {
@@ -68,6 +73,81 @@ pub fn void_requested(reason: VoidReason) -> PaymentEvent {
 
 pub fn voided() -> PaymentEvent {
     PaymentEvent::Voided(Voided { invoice_id: terms().invoice_id })
+}
+
+pub fn declined_softly() -> PaymentEvent {
+    let (invoice_id, failure_code) = (terms().invoice_id, "card_declined".to_owned());
+    PaymentEvent::Failed(Failed { invoice_id, failure_code, decline: Some(Decline::InsufficientFunds) })
+}
+
+pub fn capture(minor: Option<i64>, keep_rest: bool) -> PaymentCommand {
+    PaymentCommand::RequestCapture(CaptureRequest { amount: minor.map(eur), keep_rest, operation_id: None })
+}
+
+pub fn capture_part_requested(minor: i64, keep_rest: bool) -> PaymentEvent {
+    PaymentEvent::CaptureRequested(CaptureRequested {
+        amount: Some(eur(minor)),
+        keep_rest,
+        operation_id: None,
+    })
+}
+
+pub fn part_captured(minor: i64, total: i64, rest_reserved: bool) -> PaymentEvent {
+    let Terms { invoice_id, provider, .. } = terms();
+    PaymentEvent::PartiallyCaptured(PartiallyCaptured {
+        invoice_id,
+        amount: eur(minor),
+        captured_total: eur(total),
+        provider,
+        rest_reserved,
+        late: false,
+    })
+}
+
+pub fn rest_released(minor: i64) -> PaymentEvent {
+    PaymentEvent::RestReleased(RestReleased { amount: eur(minor) })
+}
+
+fn disputed(minor: i64) -> Disputed {
+    Disputed {
+        invoice_id: terms().invoice_id,
+        dispute_reference: "dp_1".to_owned(),
+        amount: eur(minor),
+        reason: "fraudulent".to_owned(),
+    }
+}
+
+pub fn dispute_opened(minor: i64) -> PaymentEvent {
+    PaymentEvent::DisputeOpened(disputed(minor))
+}
+
+pub fn dispute_won(minor: i64) -> PaymentEvent {
+    PaymentEvent::DisputeWon(disputed(minor))
+}
+
+pub fn dispute_lost(minor: i64) -> PaymentEvent {
+    PaymentEvent::DisputeLost(disputed(minor))
+}
+
+pub fn report_dispute(minor: i64, outcome: DisputeOutcome) -> PaymentCommand {
+    let Disputed { dispute_reference: reference, amount, reason, .. } = disputed(minor);
+    let disputes = vec![ProviderDispute { reference, amount, reason, outcome }];
+    PaymentCommand::RecordProviderState(ProviderSnapshot { disputes, ..snapshot(ProviderState::Captured) })
+}
+
+pub fn report_part(minor: i64, rest_reserved: bool) -> PaymentCommand {
+    report(ProviderState::PartiallyCaptured { captured: eur(minor), rest_reserved })
+}
+
+pub fn contradicted(reported: Money, state: &str) -> PaymentEvent {
+    let Terms { invoice_id, provider, amount: expected, .. } = terms();
+    PaymentEvent::Contradicted(Contradicted {
+        invoice_id,
+        provider,
+        expected,
+        reported,
+        state: state.to_owned(),
+    })
 }
 
 pub fn refund(nth: u32, minor: Option<i64>) -> PaymentCommand {
@@ -107,7 +187,7 @@ pub fn until_captured() -> Vec<PaymentEvent> {
 }
 
 pub fn snapshot(state: ProviderState) -> ProviderSnapshot {
-    ProviderSnapshot { reference: REFERENCE.to_owned(), state, amount: eur(1000), refunds: Vec::new() }
+    ProviderSnapshot::new(REFERENCE.to_owned(), state, eur(1000))
 }
 
 pub fn report(state: ProviderState) -> PaymentCommand {
@@ -120,7 +200,7 @@ pub fn report_refund(nth: u32, minor: i64, outcome: RefundOutcome) -> PaymentCom
 }
 
 pub fn declined() -> ProviderState {
-    ProviderState::Failed { failure_code: "card_declined".to_owned() }
+    ProviderState::Failed { failure_code: "card_declined".to_owned(), decline: None }
 }
 
 pub fn redirect() -> ProviderState {
@@ -134,6 +214,8 @@ pub fn past_of(status: Status) -> Vec<PaymentEvent> {
         Status::RequiresAction => until_action_required(),
         Status::Processing => vec![created(), accepted(), processing_started()],
         Status::Authorized => until_authorized(),
+        Status::Contradicted => vec![created(), accepted(), contradicted(eur(999), "captured")],
+        Status::PartiallyCaptured => [until_authorized(), vec![part_captured(400, 400, true)]].concat(),
         Status::Captured => until_captured(),
         Status::Failed => vec![created(), accepted(), failed("card_declined")],
         Status::Voided => vec![created(), accepted(), void_requested(VoidReason::Requested), voided()],
