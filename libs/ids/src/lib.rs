@@ -124,6 +124,18 @@ id!(
     SetupId
 );
 id!(
+    /// A plan on sale, whatever its version.
+    PlanId
+);
+id!(
+    /// A subscription of a customer.
+    SubscriptionId
+);
+id!(
+    /// An add-on on sale.
+    AddOnId
+);
+id!(
     /// A mail in the queue.
     MailId
 );
