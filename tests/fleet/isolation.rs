@@ -5,7 +5,8 @@ use sqlx::{AssertSqlSafe, PgPool, Row as _};
 use crate::harness::customer::invoice_id;
 use crate::harness::{Customer, Fleet};
 
-const SERVICES: [&str; 7] = ["identity", "wallet", "invoicing", "payments", "notify", "sandbox", "gateway"];
+const SERVICES: [&str; 8] =
+    ["identity", "wallet", "invoicing", "subscription", "payments", "notify", "sandbox", "gateway"];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_connection_of_one_tenant_sees_no_row_of_another() {

@@ -74,6 +74,7 @@ impl Fleet {
             &mut config.services.identity,
             &mut config.services.wallet,
             &mut config.services.invoicing,
+            &mut config.services.subscription,
             &mut config.services.payments,
             &mut config.services.notify,
         ] {

@@ -128,6 +128,10 @@ id!(
     PlanId
 );
 id!(
+    /// A price of a plan version.
+    PriceId
+);
+id!(
     /// A subscription of a customer.
     SubscriptionId
 );

@@ -48,6 +48,7 @@ async fn service(config: &Config, role: Role, platform: &Platform) -> fault::Res
         Role::Identity => identity::service(platform, config.identity.clone()).await?,
         Role::Wallet => wallet::service(platform, wallet_config(config)).await?,
         Role::Invoicing => invoicing::service(platform, config.invoicing.clone()).await?,
+        Role::Subscription => subscription::service(platform, config.subscription.clone()).await?,
         Role::Payments => payments_gateway::service(platform, config.payments.clone()).await?,
         Role::Notify => notify::service(platform, config.notify.clone()).await?,
         Role::Sandbox => payments_gateway_sandbox::service(platform, config.sandbox.clone()).await?,

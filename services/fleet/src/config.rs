@@ -41,6 +41,8 @@ pub struct Config {
     pub wallet: wallet::Config,
     /// Invoicing.
     pub invoicing: invoicing::Config,
+    /// Plans and subscriptions.
+    pub subscription: subscription::Config,
     /// Payments.
     pub payments: payments_gateway::Config,
     /// E-mail, outbound webhooks, notifications.
@@ -81,6 +83,7 @@ pub struct Endpoints {
     pub identity: Endpoint,
     pub wallet: Endpoint,
     pub invoicing: Endpoint,
+    pub subscription: Endpoint,
     pub payments: Endpoint,
     pub notify: Endpoint,
 }
@@ -103,6 +106,7 @@ impl Endpoints {
             Role::Identity => Some(&self.identity),
             Role::Wallet => Some(&self.wallet),
             Role::Invoicing => Some(&self.invoicing),
+            Role::Subscription => Some(&self.subscription),
             Role::Payments => Some(&self.payments),
             Role::Notify => Some(&self.notify),
             Role::Sandbox | Role::Gateway => None,
@@ -164,6 +168,7 @@ impl Config {
         self.identity.validate()?;
         self.wallet.validate()?;
         self.invoicing.validate()?;
+        self.subscription.validate()?;
         self.payments.validate()?;
         self.notify.validate()?;
         self.sandbox.validate()

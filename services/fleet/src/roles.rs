@@ -13,6 +13,8 @@ pub enum Role {
     Wallet,
     /// Checkout and invoices.
     Invoicing,
+    /// Plans and subscriptions.
+    Subscription,
     /// Payments through providers.
     Payments,
     /// E-mail, outbound webhooks, notifications.
@@ -25,10 +27,11 @@ pub enum Role {
 
 impl Role {
     /// Every role, in the order in which they start.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Identity,
         Self::Notify,
         Self::Wallet,
+        Self::Subscription,
         Self::Payments,
         Self::Sandbox,
         Self::Invoicing,
@@ -42,6 +45,7 @@ impl Role {
             Self::Identity => "identity",
             Self::Wallet => "wallet",
             Self::Invoicing => "invoicing",
+            Self::Subscription => "subscription",
             Self::Payments => "payments",
             Self::Notify => "notify",
             Self::Sandbox => "sandbox",

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 /// When a service becomes event-sourced, add its schema here.
-const SERVICES: [&str; 5] = ["identity", "wallet", "invoicing", "payments", "notify"];
+const SERVICES: [&str; 6] = ["identity", "wallet", "invoicing", "subscription", "payments", "notify"];
 
 #[test]
 fn every_first_migration_is_the_template() {

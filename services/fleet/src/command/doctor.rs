@@ -53,7 +53,7 @@ async fn database(config: &Config) -> Vec<Finding> {
             "migrations",
             pending.map_err(|why| format!("{service}: {why}; run `vbwd migrate`")),
         ));
-        if matches!(service, "identity" | "wallet" | "invoicing" | "payments" | "notify") {
+        if matches!(service, "identity" | "wallet" | "invoicing" | "subscription" | "payments" | "notify") {
             findings.push(found("dead letters", dead_letters(&mut connection, service).await));
         }
     }
@@ -83,7 +83,8 @@ async fn row_security(connection: &mut PgConnection) -> Result<Result<String, St
          JOIN pg_namespace n ON n.oid = c.relnamespace \
          JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'tenant_id' AND NOT a.attisdropped \
          WHERE c.relkind IN ('r', 'p') AND NOT (c.relrowsecurity AND c.relforcerowsecurity) \
-           AND n.nspname IN ('identity', 'wallet', 'invoicing', 'payments', 'notify', 'sandbox', 'gateway') \
+           AND n.nspname IN ('identity', 'wallet', 'invoicing', 'subscription', 'payments', 'notify', 'sandbox', \
+           'gateway') \
            AND (has_table_privilege('vbwd_' || n.nspname, c.oid, 'SELECT') \
              OR has_table_privilege('vbwd_' || n.nspname || '_worker', c.oid, 'SELECT'))",
     )

@@ -19,6 +19,7 @@ pub fn migrations() -> Vec<(&'static str, sqlx::migrate::Migrator)> {
         ("identity", identity::migrations()),
         ("wallet", wallet::migrations()),
         ("invoicing", invoicing::migrations()),
+        ("subscription", subscription::migrations()),
         ("payments", payments_gateway::migrations()),
         ("notify", notify::migrations()),
         ("sandbox", payments_gateway_sandbox::migrations()),

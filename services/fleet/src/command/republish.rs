@@ -28,7 +28,7 @@ pub async fn run(config: &Config, service: Role, from: Option<&str>) -> fault::R
         Role::Invoicing => events(&platform, "invoicing", invoicing::publish, from).await?,
         Role::Payments => events(&platform, "payments", payments_gateway::publish, from).await?,
         Role::Notify => events(&platform, "notify", notify::publish, from).await?,
-        Role::Sandbox | Role::Gateway => {
+        Role::Subscription | Role::Sandbox | Role::Gateway => {
             return Err(Fault::invalid("/service", "publishes_nothing", "This role publishes no events."));
         }
     };

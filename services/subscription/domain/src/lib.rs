@@ -8,9 +8,10 @@
 //! - a cancel that is scheduled can be undone until it happens, one that happened cannot.
 //!
 //! [`prorate`] prices a change for the preview and for the invoice alike. [`dunning`] says what
-//! happens to a debt and when. [`feature`] folds what plans and add-ons promise into one answer.
+//! happens to a debt and when. [`catalogue`] says what a plan version may promise, [`feature`] folds what plans and add-ons promise into one answer.
 #![deny(clippy::float_arithmetic, clippy::arithmetic_side_effects)]
 
+pub mod catalogue;
 mod commands;
 mod decide;
 pub mod dunning;
