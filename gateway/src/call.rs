@@ -28,6 +28,9 @@ use crate::transcode::{self, Input};
 /// As much of a `User-Agent` as is passed on.
 const USER_AGENT_BYTES_MAX: usize = 256;
 
+/// What proxies say where they do not know.
+const UNKNOWN_COUNTRY: &str = "XX";
+
 /// A request whose caller was admitted.
 pub(crate) struct Admitted<'a> {
     plan: &'a Plan,
@@ -98,7 +101,8 @@ impl Gate {
         if plan.is_public() {
             let allowance = self.limits.count(class, &nobody, address)?;
             let origin = (!plan.is_public_read()).then(|| address.to_string());
-            return Ok((Caller { origin, ..nobody }, allowance));
+            let country = origin.as_ref().and_then(|_| self.place_of(plan, parts));
+            return Ok((Caller { origin, country, ..nobody }, allowance));
         }
         let caller = match self
             .bearer
@@ -113,8 +117,17 @@ impl Gate {
         };
         let allowance = self.limits.count(class, &caller, address)?;
         auth::permit(&caller, plan.rpc.access.as_ref())?;
-        let caller = Caller { origin: Some(address.to_string()), ..Arc::unwrap_or_clone(caller) };
-        Ok((caller, allowance))
+        let (origin, country) = (Some(address.to_string()), self.place_of(plan, parts));
+        Ok((Caller { origin, country, ..Arc::unwrap_or_clone(caller) }, allowance))
+    }
+
+    /// The client's country for identity, which keeps it with sessions; others get no other assertion
+    /// for it.
+    fn place_of(&self, plan: &Plan, parts: &Parts) -> Option<String> {
+        let told = self.country(parts).filter(|_| plan.rpc.service == "identity")?;
+        let known = told.len() == 2 && told.bytes().all(|byte| byte.is_ascii_alphabetic());
+        let country = told.to_ascii_uppercase();
+        (known && country != UNKNOWN_COUNTRY).then_some(country)
     }
 
     async fn read_in_public(&self, request: &Admitted<'_>) -> problem::Result<Answer> {

@@ -80,8 +80,12 @@ pub struct Rates {
     pub read: Rate,
     /// Everything that changes a fact.
     pub write: Rate,
-    /// Log-in, registration, reset; always per address.
+    /// Log-in and what completes it; always per address.
     pub login: Rate,
+    /// Registration; always per address.
+    pub registration: Rate,
+    /// Password resets and letters that anybody can ask for; always per address.
+    pub reset: Rate,
     /// Provider webhooks; always per address.
     pub webhook: Rate,
 }
@@ -134,6 +138,8 @@ impl Default for Rates {
             read: Rate { per_minute: 6000, burst: 1000, timeout_ms: 10_000, in_flight_max: 2048 },
             write: Rate { per_minute: 600, burst: 120, timeout_ms: 14_000, in_flight_max: 1024 },
             login: Rate { per_minute: 30, burst: 15, timeout_ms: 14_000, in_flight_max: 256 },
+            registration: Rate { per_minute: 10, burst: 10, timeout_ms: 14_000, in_flight_max: 64 },
+            reset: Rate { per_minute: 10, burst: 5, timeout_ms: 14_000, in_flight_max: 64 },
             webhook: Rate { per_minute: 30_000, burst: 5000, timeout_ms: 14_000, in_flight_max: 1024 },
         }
     }
@@ -147,6 +153,8 @@ impl Rates {
             RateClass::Read => self.read,
             RateClass::Write => self.write,
             RateClass::Login => self.login,
+            RateClass::Registration => self.registration,
+            RateClass::Reset => self.reset,
             RateClass::Webhook => self.webhook,
         }
     }
@@ -160,7 +168,7 @@ impl Config {
     pub fn validate(&self) -> fault::Result<()> {
         Proxies::new(&self.trusted_proxies)?;
         let lease_ms = u64::from(self.idempotency.lease_seconds).saturating_mul(1000);
-        for rate in [self.rates.read, self.rates.write, self.rates.login, self.rates.webhook] {
+        for rate in RateClass::ALL.map(|class| self.rates.of(class)) {
             positive("/gateway/rates/timeout_ms", rate.timeout_ms > 0)?;
             positive("/gateway/rates/burst", rate.burst > 0)?;
             positive("/gateway/rates/in_flight_max", rate.in_flight_max > 0)?;

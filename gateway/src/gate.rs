@@ -83,12 +83,12 @@ impl Gate {
 }
 
 /// Places for the requests of each rate class.
-pub(crate) struct Classes([Semaphore; 4]);
+pub(crate) struct Classes([Semaphore; 6]);
 
 impl Classes {
     fn new(rates: &Rates) -> Self {
         let places = |rate: Rate| Semaphore::new(rate.in_flight_max.min(Semaphore::MAX_PERMITS));
-        Self([places(rates.read), places(rates.write), places(rates.login), places(rates.webhook)])
+        Self(RateClass::ALL.map(|class| places(rates.of(class))))
     }
 
     /// A place for a request of `class`.
@@ -96,12 +96,14 @@ impl Classes {
     /// # Errors
     /// 503 `overloaded` when there is none.
     pub(crate) fn enter(&self, class: RateClass) -> problem::Result<SemaphorePermit<'_>> {
-        let [read, write, login, webhook] = &self.0;
+        let [read, write, login, webhook, registration, reset] = &self.0;
         let places = match class {
             RateClass::Read => read,
             RateClass::Write => write,
             RateClass::Login => login,
             RateClass::Webhook => webhook,
+            RateClass::Registration => registration,
+            RateClass::Reset => reset,
         };
         places.try_acquire().map_err(|_| overloaded())
     }

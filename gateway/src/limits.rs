@@ -1,5 +1,5 @@
 //! Rate limits: so many requests per minute and rate class, for each user of a tenant, or for each
-//! address where nobody is signed in. Log-ins and webhooks always count by address.
+//! address where nobody is signed in. Log-ins, registrations, resets and webhooks always count by address.
 //!
 //! The state is per process: with several gateways each allows the whole rate. IPv6 addresses count
 //! by their /64, which is what one customer has.
@@ -15,7 +15,7 @@ use governor::clock::{Clock as _, DefaultClock};
 use governor::middleware::StateInformationMiddleware;
 use governor::state::keyed::DashMapStateStore;
 use governor::{Quota, RateLimiter};
-use http::{HeaderName, HeaderValue, header};
+use http::{HeaderName, HeaderValue};
 use ids::{TenantId, UserId};
 
 use crate::config::{Rate, Rates};
@@ -45,6 +45,8 @@ pub struct Limits {
     read: Option<Class>,
     write: Option<Class>,
     login: Option<Class>,
+    registration: Option<Class>,
+    reset: Option<Class>,
     webhook: Option<Class>,
 }
 
@@ -76,6 +78,8 @@ impl Limits {
             read: Class::new("read", rates.read),
             write: Class::new("write", rates.write),
             login: Class::new("login", rates.login),
+            registration: Class::new("registration", rates.registration),
+            reset: Class::new("reset", rates.reset),
             webhook: Class::new("webhook", rates.webhook),
         }
     }
@@ -100,7 +104,7 @@ impl Limits {
 
     /// Forgets who has not come for a while.
     pub fn sweep(&self) {
-        for class in [&self.read, &self.write, &self.login, &self.webhook].into_iter().flatten() {
+        for class in RateClass::ALL.into_iter().filter_map(|class| self.class(class)) {
             class.limiter.retain_recent();
         }
     }
@@ -110,6 +114,8 @@ impl Limits {
             RateClass::Read => self.read.as_ref(),
             RateClass::Write => self.write.as_ref(),
             RateClass::Login => self.login.as_ref(),
+            RateClass::Registration => self.registration.as_ref(),
+            RateClass::Reset => self.reset.as_ref(),
             RateClass::Webhook => self.webhook.as_ref(),
         }
     }
@@ -154,7 +160,6 @@ impl Class {
             .with_fact("retry_after_seconds", seconds);
         let allowance = self.allowance(0, Some(seconds));
         Refusal::from(fault)
-            .with_header(header::RETRY_AFTER, HeaderValue::from(seconds))
             .with_header(RATE_LIMIT_POLICY, allowance.policy)
             .with_header(RATE_LIMIT, allowance.state)
     }
@@ -170,6 +175,7 @@ fn network(address: IpAddr) -> IpAddr {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use http::header;
 
     fn limits(per_minute: u32, burst: u32) -> Limits {
         let rate = Rate { per_minute, burst, timeout_ms: 1, in_flight_max: 1 };

@@ -34,6 +34,7 @@ impl From<Fault> for Refusal {
             StatusCode::SERVICE_UNAVAILABLE => {
                 refusal.with_header(header::RETRY_AFTER, HeaderValue::from_static("1"))
             }
+            StatusCode::TOO_MANY_REQUESTS => refusal.with_patience(),
             _ => refusal,
         }
     }
@@ -64,6 +65,15 @@ impl Refusal {
     pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.push((name, value));
         self
+    }
+
+    /// A fault that says when trying again makes sense says so in the header, too.
+    fn with_patience(self) -> Self {
+        let seconds = self.fault.facts().find(|(name, _)| *name == "retry_after_seconds");
+        match seconds.and_then(|(_, text)| text.parse::<u64>().ok()) {
+            Some(seconds) => self.with_header(header::RETRY_AFTER, HeaderValue::from(seconds)),
+            None => self,
+        }
     }
 
     /// RFC 6750: an absent token gets a bare challenge, a bad one is told so.

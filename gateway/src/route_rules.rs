@@ -61,7 +61,7 @@ impl Gate {
     }
 
     /// Where the client is, as far as a trusted proxy says so in the configured header.
-    fn country<'a>(&self, parts: &'a Parts) -> Option<&'a str> {
+    pub(crate) fn country<'a>(&self, parts: &'a Parts) -> Option<&'a str> {
         let name = self.config.country_header.as_str();
         if name.is_empty() || !self.proxies.is_forwarded(parts) {
             return None;

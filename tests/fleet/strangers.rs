@@ -296,6 +296,9 @@ async fn an_administrators_day(admin: &Customer, ids: &Ids) -> Value {
     let operation = || uuid::Uuid::now_v7().to_string();
     let rule = json!({"spec": {"name": "r", "enabled": true, "path_prefix": "/r", "action": "ROUTING_ACTION_BLOCK", "target": "x"}});
     let rule = admin.post("/api/v1/admin/routing/rules", rule).await.ok();
+    let until = (jiff::Timestamp::now() + jiff::SignedDuration::from_hours(1)).to_string();
+    let block = json!({"network": "203.0.113.7", "reason": "attack", "until": until});
+    let block = admin.post("/api/v1/admin/blocked-sources", block).await.ok();
     let key = json!({"name": "k", "scopes": ["invoices.read"], "expires_in_days": 5});
     let key = admin.post("/api/v1/me/api-keys", key).await.ok();
     let theirs = |account: &&Value| account["account_id"] == json!(ids["account_id"]);
@@ -328,7 +331,7 @@ async fn an_administrators_day(admin: &Customer, ids: &Ids) -> Value {
         "debit_account_id": issuance.map(|one| one["account_id"].clone()).unwrap_or_default(),
     });
     let grant = admin.post("/api/v1/admin/ledger/grants", grant).await.ok();
-    json!([{"credit_account_id": credit}, rule, key, account, hold, reservation, grant])
+    json!([{"credit_account_id": credit}, rule, block, key, account, hold, reservation, grant])
 }
 
 /// Takes every id out of an answer; the first of a kind stays.

@@ -139,7 +139,8 @@ pub fn config(database: &TestDatabase, nats: &Nats) -> Config {
     config.gateway.listen = free_address();
     config.sandbox.listen = free_address().to_string();
     let rates = &mut config.gateway.rates;
-    for rate in [&mut rates.read, &mut rates.write, &mut rates.login, &mut rates.webhook] {
+    let strict = [&mut rates.login, &mut rates.registration, &mut rates.reset];
+    for rate in [&mut rates.read, &mut rates.write, &mut rates.webhook].into_iter().chain(strict) {
         rate.per_minute = 0; // tests of limits set their own
     }
     "warn".clone_into(&mut config.telemetry.log_filter);

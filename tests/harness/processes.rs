@@ -62,6 +62,12 @@ impl Processes {
         .await;
     }
 
+    /// The metrics of a role.
+    pub async fn metrics(&self, role: Role) -> String {
+        let admin = self.running[&role].1;
+        reqwest::get(format!("http://{admin}/metrics")).await.unwrap().text().await.unwrap()
+    }
+
     /// Kills a role as a crash does: nothing is finished.
     pub fn kill_9(&mut self, role: Role) {
         if let Some((mut child, _)) = self.running.remove(&role) {
@@ -119,7 +125,7 @@ pub fn variables(config: &Config) -> BTreeMap<String, String> {
         ("VBWD_TELEMETRY_LOG_FILTER".to_owned(), "error".to_owned()),
         ("RUST_BACKTRACE".to_owned(), "1".to_owned()),
     ]);
-    for class in ["READ", "WRITE", "LOGIN", "WEBHOOK"] {
+    for class in ["READ", "WRITE", "LOGIN", "REGISTRATION", "RESET", "WEBHOOK"] {
         variables.insert(format!("VBWD_GATEWAY_RATES_{class}_PER_MINUTE"), "0".to_owned());
     }
     for role in Role::ALL {

@@ -74,7 +74,10 @@ pub fn no_database() -> Database {
 /// Limits that no test meets by accident.
 pub fn config() -> Config {
     let mut config = Config::default();
-    for rate in [&mut config.rates.read, &mut config.rates.write, &mut config.rates.login] {
+    let rates = &mut config.rates;
+    for rate in
+        [&mut rates.read, &mut rates.write, &mut rates.login, &mut rates.registration, &mut rates.reset]
+    {
         (rate.per_minute, rate.burst) = (100_000, 10_000);
     }
     config.idempotency.store_timeout_ms = 300;

@@ -182,6 +182,7 @@ impl AccessTokenClaims {
             methods: self.amr,
             via: self.act.map(|act| Via::Impersonator(act.sub)),
             origin: None,
+            country: None,
         }
     }
 }

@@ -57,6 +57,8 @@ struct Claims {
     via: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     origin: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    country: Option<String>,
     iat: i64,
     exp: i64,
 }
@@ -111,6 +113,7 @@ impl AssertionKeys {
             amr: caller.methods.clone(),
             via: caller.via.map(|via| via.to_string()),
             origin: caller.origin.clone(),
+            country: caller.country.clone(),
             iat: now.as_second(),
             exp: now.as_second().saturating_add(LIFE_SECONDS),
         };
@@ -165,6 +168,7 @@ impl Claims {
             methods: self.amr,
             via,
             origin: self.origin,
+            country: self.country,
         })
     }
 }
@@ -183,6 +187,10 @@ fn cache_key(issuer: &str, caller: &Caller) -> String {
     for part in parts.chain(caller.permissions.iter()) {
         key.push('|');
         key.push_str(part);
+    }
+    if let Some(country) = &caller.country {
+        key.push_str("|country ");
+        key.push_str(country);
     }
     for level in &caller.levels {
         key.push_str("|level ");
@@ -215,6 +223,7 @@ mod tests {
             via: Some(crate::Via::Impersonator(UserId::new())),
             session: Some(SessionId::new()),
             origin: Some("203.0.113.7".to_owned()),
+            country: Some("DE".to_owned()),
             ..Caller::anonymous(TenantId::new())
         }
     }

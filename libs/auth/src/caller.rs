@@ -51,6 +51,8 @@ pub struct Caller {
     pub via: Option<Via>,
     /// Address the call came from, as the edge saw it.
     pub origin: Option<String>,
+    /// Country of that address, ISO 3166-1, where a trusted proxy has told the edge.
+    pub country: Option<String>,
 }
 
 impl Caller {
@@ -67,6 +69,7 @@ impl Caller {
             methods: Vec::new(),
             via: None,
             origin: None,
+            country: None,
         }
     }
 

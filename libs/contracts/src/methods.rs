@@ -91,6 +91,14 @@ pub enum RateClass {
     Write,
     Login,
     Webhook,
+    Registration,
+    Reset,
+}
+
+impl RateClass {
+    /// Every class.
+    pub const ALL: [Self; 6] =
+        [Self::Read, Self::Write, Self::Login, Self::Webhook, Self::Registration, Self::Reset];
 }
 
 /// What a repeated call means.
@@ -200,6 +208,8 @@ fn rate_class(value: Option<&Value>) -> RateClass {
         Some(1) => RateClass::Read,
         Some(3) => RateClass::Login,
         Some(4) => RateClass::Webhook,
+        Some(5) => RateClass::Registration,
+        Some(6) => RateClass::Reset,
         _ => RateClass::Write,
     }
 }

@@ -5,7 +5,7 @@
 //! tenant's test clock neither opens a lock nor ends a session.
 //!
 //! Locks are taken in this order, which is why no two use cases can deadlock: administration of the
-//! tenant, login guard, user, session with its tokens or ticket, event stream, head of the audit chain.
+//! tenant, login guard, user, session with its tokens or ticket, source, event stream, head of the audit chain.
 
 mod authority;
 mod challenge;
@@ -35,6 +35,8 @@ mod routing;
 mod second_factor;
 mod second_proof;
 mod settings;
+mod source;
+mod source_control;
 mod trail;
 mod upkeep;
 mod user;
@@ -68,6 +70,7 @@ pub(crate) use register::NewAccount;
 pub(crate) use routing::Routing;
 pub(crate) use second_proof::Answer;
 pub(crate) use settings::TenantWords;
+pub(crate) use source::Account;
 pub(crate) use user::{Cause, Me};
 
 /// The use cases of identity.

@@ -4,7 +4,7 @@
 use fault::Fault;
 use serde::{Deserialize, Serialize};
 
-use crate::rules::lockout;
+use crate::rules::{lockout, network, velocity};
 
 /// Settings of identity.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +30,8 @@ pub struct Config {
     pub public_url: String,
     /// Protection against guessing.
     pub lockout: lockout::Policy,
+    /// When a source of log-ins, registrations and resets is blocked; a tenant may set its own figures.
+    pub sources: velocity::Policy,
     /// Log-in with an account elsewhere.
     pub federation: Federation,
     /// Password hashing.
@@ -84,6 +86,7 @@ impl Default for Config {
             require_verified_email: false,
             public_url: "https://{host}".to_owned(),
             lockout: lockout::Policy::default(),
+            sources: velocity::Policy::default(),
             federation: Federation::default(),
             hashing: Hashing::default(),
         }
@@ -122,7 +125,12 @@ impl Config {
             ("hashing/memory_kib", (8 * hashing.lanes..=4 * 1024 * 1024).contains(&hashing.memory_kib)),
             ("hashing/wait_seconds_max", hashing.wait_seconds_max >= 1),
         ];
-        let wrong = rules.into_iter().filter(|(_, holds)| !holds).map(|(setting, _)| setting);
+        let networks = &self.sources.allowed_networks;
+        let networks_fit = networks.iter().all(|text| network::allowed_network(text).is_some());
+        let sources = self.sources.flaw().map(|figure| (velocity::pointer(figure), false));
+        let networks = ("sources/allowed_networks", networks_fit);
+        let rules = rules.into_iter().chain(sources).chain([networks]);
+        let wrong = rules.filter(|(_, holds)| !holds).map(|(setting, _)| setting);
         let fault = wrong.fold(None, |fault: Option<Fault>, setting| {
             let pointer = format!("/identity/{setting}");
             Some(match fault {

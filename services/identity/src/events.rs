@@ -16,6 +16,8 @@ pub const USER: &str = "user";
 pub const TENANT: &str = "tenant";
 /// Stream kind of letters and wishes that are to be worked off; the stream is the letter or wish.
 pub const POST: &str = "post";
+/// Stream kind of facts about a source of attacks; the stream follows from tenant and network.
+pub const SOURCE: &str = "source";
 /// Stream kind of facts about an address that nobody has; the stream follows from its digest.
 pub const ADDRESS: &str = "address";
 
@@ -64,6 +66,24 @@ pub struct LoginLocked {
     pub user: Option<UserId>,
     /// End of the lock.
     pub until: Timestamp,
+}
+
+/// A network is not answered for a while.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceBlocked {
+    /// Which.
+    pub network: String,
+    /// Why, a word.
+    pub why: String,
+    /// Until when.
+    pub until: Timestamp,
+}
+
+/// A network is answered again before its time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceLifted {
+    /// Which.
+    pub network: String,
 }
 
 /// A refresh token was used twice; its family has ended.
@@ -221,6 +241,10 @@ kernel::events! {
         "login.failed" 1 => LoginFailed(LoginFailed),
         /// Repeated failures have locked an address.
         "login.locked" 1 => LoginLocked(LoginLocked),
+        /// A source of attacks was blocked.
+        "source.blocked" 1 => SourceBlocked(SourceBlocked),
+        /// A block was ended before its time.
+        "source.lifted" 1 => SourceLifted(SourceLifted),
         /// A refresh token was used twice.
         "session.reuse_detected" 1 => SessionReuseDetected(SessionReuseDetected),
         /// Somebody has logged in.
@@ -313,6 +337,12 @@ pub(crate) mod samples {
                 sealed_origin: None,
             }),
             IdentityEvent::LoginLocked(LoginLocked { user: Some(user), until }),
+            IdentityEvent::SourceBlocked(SourceBlocked {
+                network: "203.0.113.7/32".to_owned(),
+                why: "many_accounts".to_owned(),
+                until,
+            }),
+            IdentityEvent::SourceLifted(SourceLifted { network: "203.0.113.7/32".to_owned() }),
             IdentityEvent::SessionReuseDetected(SessionReuseDetected { user, session }),
             IdentityEvent::SessionOpened(SessionOpened { user, session, sealed_origin }),
             IdentityEvent::SessionEnded(SessionEnded {

@@ -13,6 +13,7 @@ mod profile;
 mod routing;
 mod second_factor;
 mod sign_in;
+mod source;
 mod tenant;
 mod ticket;
 mod user;
@@ -36,6 +37,7 @@ use contracts::vbwd::identity::v1::routing_service_server::RoutingServiceServer;
 use contracts::vbwd::identity::v1::second_factor_policy_service_server::SecondFactorPolicyServiceServer;
 use contracts::vbwd::identity::v1::second_factor_service_server::SecondFactorServiceServer;
 use contracts::vbwd::identity::v1::sign_in_service_server::SignInServiceServer;
+use contracts::vbwd::identity::v1::source_service_server::SourceServiceServer;
 use contracts::vbwd::identity::v1::tenant_service_server::TenantServiceServer;
 use contracts::vbwd::identity::v1::tenant_settings_service_server::TenantSettingsServiceServer;
 use contracts::vbwd::identity::v1::ticket_service_server::TicketServiceServer;
@@ -46,6 +48,7 @@ use tonic::Request;
 use tonic::service::Routes;
 
 use crate::Identity;
+use crate::app::Place;
 pub(crate) use convert::{audit_entry, timestamp};
 pub(crate) use tenant::tenant_message;
 
@@ -60,6 +63,11 @@ impl Api {
     fn context<T>(&self, request: &Request<T>) -> fault::Result<(Arc<Caller>, CommandContext)> {
         runtime::context(request, &*self.0.clock)
     }
+}
+
+/// Where a call comes from.
+fn place<'a>(caller: &'a Caller, user_agent: &'a str) -> Place<'a> {
+    Place { origin: caller.origin.as_deref(), country: caller.country.as_deref(), user_agent }
 }
 
 /// The rpcs of identity.
@@ -78,6 +86,7 @@ pub(crate) fn routes(identity: Arc<Identity>) -> Routes {
         .add_service(PasskeyServiceServer::new(api.clone()))
         .add_service(SignInServiceServer::new(api.clone()))
         .add_service(RoutingServiceServer::new(api.clone()))
+        .add_service(SourceServiceServer::new(api.clone()))
         .add_service(TicketServiceServer::new(api.clone()))
         .add_service(TenantServiceServer::new(api.clone()))
         .add_service(PlatformServiceServer::new(api.clone()))

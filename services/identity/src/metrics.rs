@@ -12,6 +12,16 @@ pub fn log_in(outcome: &'static str) {
     metrics::counter!("identity_log_ins_total", "outcome" => outcome).increment(1);
 }
 
+/// Sources blocked by the rule, by reason: `many_accounts`, `many_failures`, `second_factors`, `many_requests`.
+pub fn source_blocked(why: &'static str) {
+    metrics::counter!("identity_sources_blocked_total", "why" => why).increment(1);
+}
+
+/// Calls that were refused because their source is blocked.
+pub fn source_refused() {
+    metrics::counter!("identity_source_refusals_total").increment(1);
+}
+
 /// Refreshes by outcome: `ok`, `just_spent`, `reused`, `refused`.
 pub fn refresh(outcome: &'static str) {
     metrics::counter!("identity_refreshes_total", "outcome" => outcome).increment(1);

@@ -48,6 +48,13 @@ pub fn publish(stored: &StoredEvent) -> fault::Result<Vec<Outbound>> {
             let (user_id, until) = (text(event.user), Some(timestamp(event.until)));
             message!(stored, "login", name, LoginLocked { user_id: user_id, until: until })
         }
+        Event::SourceBlocked(event) => {
+            let (network, why, until) = (event.network, event.why, Some(timestamp(event.until)));
+            message!(stored, "source", name, SourceBlocked { network: network, why: why, until: until })
+        }
+        Event::SourceLifted(event) => {
+            message!(stored, "source", name, SourceLifted { network: event.network })
+        }
         Event::SessionReuseDetected(event) => {
             let (user_id, session_id) = (event.user.to_string(), event.session.to_string());
             message!(
@@ -229,6 +236,8 @@ mod tests {
             let about_nobody = matches!(
                 event,
                 IdentityEvent::RoleChanged(_)
+                    | IdentityEvent::SourceBlocked(_)
+                    | IdentityEvent::SourceLifted(_)
                     | IdentityEvent::TenantCreated(_)
                     | IdentityEvent::TenantSuspended(_)
                     | IdentityEvent::TenantReactivated(_)
@@ -251,6 +260,8 @@ mod tests {
             "evt.TENANT.identity.user.activated.v1",
             "evt.TENANT.identity.login.failed.v1",
             "evt.TENANT.identity.login.locked.v1",
+            "evt.TENANT.identity.source.blocked.v1",
+            "evt.TENANT.identity.source.lifted.v1",
             "evt.TENANT.identity.session.reuse_detected.v1",
             "evt.TENANT.identity.session.opened.v1",
             "evt.TENANT.identity.session.ended.v1",

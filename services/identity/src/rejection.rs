@@ -54,6 +54,41 @@ pub enum Rejection {
         /// Seconds until trying again makes sense.
         retry_after_seconds: i64,
     },
+    /// Too many failures came from where the call comes from.
+    #[error("source blocked for {retry_after_seconds} s")]
+    SourceBlocked {
+        /// Seconds until trying again makes sense.
+        retry_after_seconds: i64,
+    },
+    /// The caller is in the network that the caller wants to block.
+    #[error("the caller's own network")]
+    SourceOwn,
+    /// The tenant allows the network.
+    #[error("an allowed network")]
+    SourceAllowed,
+    /// No such block stands.
+    #[error("unknown block")]
+    BlockUnknown,
+    /// What was given is no network that can be blocked.
+    #[error("unfit network at {pointer}")]
+    NetworkUnfit {
+        /// Where it was given.
+        pointer: &'static str,
+    },
+    /// Something ends in the past, or too late.
+    #[error("end out of range, at most {days_max} days")]
+    EndOutOfRange {
+        /// Most days.
+        days_max: i64,
+    },
+    /// Sources cannot be blocked by these figures.
+    #[error("unfit source policy: {figure} {code}")]
+    SourcePolicyUnfit {
+        /// Which figure.
+        figure: &'static str,
+        /// What is wrong with it.
+        code: &'static str,
+    },
     /// The password is right and the user is suspended.
     #[error("suspended")]
     AccountSuspended,

@@ -22,6 +22,7 @@ pub mod routing;
 pub mod search;
 pub mod sessions;
 pub mod signing_keys;
+pub mod sources;
 pub mod tenants;
 pub mod tickets;
 pub mod users;

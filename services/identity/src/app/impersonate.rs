@@ -45,6 +45,7 @@ impl Identity {
             id: SessionId::new(),
             user: id,
             origin: place.origin,
+            country: place.country,
             device: &device(place.user_agent),
             at: now,
             expires_at: later(now, minutes.saturating_mul(60)),

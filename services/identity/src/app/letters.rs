@@ -10,18 +10,20 @@ use contracts::vbwd::notify::v1::EnqueueMailRequest;
 use contracts::vbwd::notify::v1::mail_service_client::MailServiceClient;
 use eventstore::{CommandContext, UnitOfWork, storage};
 use ids::{OperationId, TenantId, UserId};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use kernel::Metadata;
 use runtime::Peer;
 use uuid::Uuid;
 
 use crate::app::{Identity, encode_token, later};
 use crate::events::{IdentityEvent, LetterDue, POST};
-use crate::rules::tickets::{LETTERS_MAX, LETTERS_WINDOW_SECONDS, Purpose};
+use crate::rules::tickets::{LETTERS_MAX, LETTERS_PER_DAY_MAX, LETTERS_WINDOW_SECONDS, Purpose};
 use crate::secrets::token_digest;
 use crate::tables::details;
 use crate::tables::letters::{self, Letter, NewLetter, Variables};
 use crate::tables::tickets::{self, NewTicket};
+
+const DAY_SECONDS: u32 = 24 * 60 * 60;
 
 /// A letter to be written.
 pub(super) struct Draft<'a> {
@@ -143,8 +145,13 @@ impl Identity {
         now: Timestamp,
     ) -> fault::Result<bool> {
         let tenant = unit.context()?.tenant;
-        let since = now.saturating_sub(jiff::SignedDuration::from_secs(i64::from(LETTERS_WINDOW_SECONDS)));
-        let since = since.unwrap_or(Timestamp::MIN);
-        Ok(tickets::count_since(unit.connection(), tenant, user, purpose, since).await? < LETTERS_MAX)
+        for (seconds, max) in [(LETTERS_WINDOW_SECONDS, LETTERS_MAX), (DAY_SECONDS, LETTERS_PER_DAY_MAX)] {
+            let since = now.saturating_sub(SignedDuration::from_secs(i64::from(seconds)));
+            let since = since.unwrap_or(Timestamp::MIN);
+            if tickets::count_since(unit.connection(), tenant, user, purpose, since).await? >= max {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 }

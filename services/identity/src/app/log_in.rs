@@ -26,6 +26,8 @@ use crate::tables::users;
 pub(crate) struct Place<'a> {
     /// Address, as the edge saw it.
     pub(crate) origin: Option<&'a str>,
+    /// Where that is, as far as the edge knows: ISO 3166-1, two letters.
+    pub(crate) country: Option<&'a str>,
     /// What the client says it is.
     pub(crate) user_agent: &'a str,
 }
@@ -81,6 +83,7 @@ impl Identity {
         let tenant = unit.context()?.tenant;
         let demand = self.demand(unit.connection(), tenant, user).await?;
         if demand != Demand::Nothing {
+            self.still_let_in(unit.connection(), tenant, place.origin, now).await?;
             crate::metrics::log_in("challenged");
             return self.challenge(unit, user, methods, demand, now).await.map(LogIn::Pending);
         }
@@ -99,13 +102,15 @@ impl Identity {
         now: Timestamp,
     ) -> fault::Result<TokenPair> {
         let context = unit.context()?.clone();
+        self.still_let_in(unit.connection(), context.tenant, place.origin, now).await?;
         let device = device(place.user_agent);
-        let known =
-            sessions::acquaintance(unit.connection(), context.tenant, user, &device, place.origin).await?;
+        let seen = (device.as_str(), place.origin, place.country);
+        let known = sessions::acquaintance(unit.connection(), context.tenant, user, seen).await?;
         let session = NewSession {
             id: SessionId::new(),
             user,
             origin: place.origin,
+            country: place.country,
             device: &device,
             at: now,
             expires_at: later(now, self.config.session_life_seconds),
@@ -113,6 +118,7 @@ impl Identity {
             methods: &methods,
         };
         sessions::insert(unit.connection(), context.tenant, &session).await?;
+        self.take_back(unit.connection(), context.tenant, place.origin, user).await?;
         self.tell(unit, &session, known).await?;
         let (session, ends_at) = (session.id, session.expires_at);
         let family = Family { user, session, impersonator: None, methods, ends_at };
@@ -128,7 +134,8 @@ impl Identity {
     ) -> fault::Result<()> {
         let (tenant, user) = (unit.context()?.tenant, session.user);
         let origin = session.origin.unwrap_or_default();
-        let place = json!({ "origin": origin, "device": session.device }).to_string();
+        let country = session.country.unwrap_or_default();
+        let place = json!({ "origin": origin, "country": country, "device": session.device }).to_string();
         let sealed_origin = self.seal_for(unit.connection(), tenant, user, &place).await?;
         let event = SessionOpened { user, session: session.id, sealed_origin };
         unit.append_fact(USER, user.as_uuid(), IdentityEvent::SessionOpened(event)).await?;
@@ -142,7 +149,12 @@ impl Identity {
             recipient: &person.email,
             template: "identity.new_sign_in",
             ticket: None,
-            more: &[("device", session.device), ("origin", origin), ("at", &session.at.to_string())],
+            more: &[
+                ("device", session.device),
+                ("origin", origin),
+                ("country", country),
+                ("at", &session.at.to_string()),
+            ],
         };
         self.write_letter(unit, &draft).await
     }

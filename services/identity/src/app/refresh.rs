@@ -3,7 +3,7 @@
 use eventstore::{CommandContext, UnitOfWork};
 use serde_json::json;
 
-use crate::app::{Family, Identity, TokenPair, decode_token};
+use crate::app::{Family, Identity, Place, TokenPair, decode_token};
 use crate::audit::{self, Action};
 use crate::events::{IdentityEvent, SessionReuseDetected, USER};
 use crate::rejection::Rejection;
@@ -20,10 +20,10 @@ impl Identity {
     pub(crate) async fn refresh(
         &self,
         context: &CommandContext,
-        origin: Option<&str>,
+        place: Place<'_>,
         token: &str,
     ) -> fault::Result<TokenPair> {
-        let outcome = self.exchange(context, origin, token).await;
+        let outcome = self.exchange(context, place, token).await;
         crate::metrics::refresh(match &outcome {
             Ok(_) => "ok",
             Err(fault) if fault.reason() == "refresh_token_just_used" => "just_spent",
@@ -36,7 +36,7 @@ impl Identity {
     async fn exchange(
         &self,
         context: &CommandContext,
-        origin: Option<&str>,
+        place: Place<'_>,
         token: &str,
     ) -> fault::Result<TokenPair> {
         // The moment of arrival counts: who waits for the family's lock has not come later.
@@ -52,7 +52,7 @@ impl Identity {
             Verdict::Expired => return Err(Rejection::RefreshTokenExpired.into()),
             Verdict::SessionEnded => return Err(Rejection::SessionEnded.into()),
             Verdict::Reused => {
-                self.end_family(&mut unit, origin, &presented, now).await?;
+                self.end_family(&mut unit, place.origin, &presented, now).await?;
                 unit.commit().await?;
                 return Err(Rejection::RefreshTokenReused.into());
             }
@@ -70,7 +70,14 @@ impl Identity {
             methods: presented.methods,
             ends_at: presented.facts.session_expires_at,
         };
-        sessions::touch(unit.connection(), context.tenant, presented.session, origin, now).await?;
+        sessions::touch(
+            unit.connection(),
+            context.tenant,
+            presented.session,
+            (place.origin, place.country),
+            now,
+        )
+        .await?;
         let pair = self.issue(unit.connection(), &keys, context, family, now).await?;
         unit.commit().await?;
         Ok(pair)

@@ -4,10 +4,12 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::app::Identity;
-use crate::tables::{challenges, guards, passkeys, providers, sessions, signing_keys, tickets};
+use crate::tables::{challenges, guards, passkeys, providers, sessions, signing_keys, sources, tickets};
 
 /// Sessions removed in one transaction: a long one would hold back every reader of the event log.
 const SWEPT_AT_A_TIME: i64 = 1_000;
+/// Sources that were never blocked are forgotten after the longest window there can be.
+const HARMLESS_SOURCE_KEPT_SECONDS: i64 = 24 * 60 * 60;
 
 impl Identity {
     /// Makes a new signing key if the present one is older than the settings want.
@@ -32,6 +34,16 @@ impl Identity {
         loop {
             let mut unit = self.store.begin_worker(None).await?;
             let swept = sessions::sweep(unit.connection(), earlier(now, kept), SWEPT_AT_A_TIME).await?;
+            unit.commit().await?;
+            if swept < SWEPT_AT_A_TIME.unsigned_abs() {
+                break;
+            }
+        }
+        let silent = earlier(now, i64::from(self.config.sources.forget_after_seconds));
+        let harmless = earlier(now, HARMLESS_SOURCE_KEPT_SECONDS);
+        loop {
+            let mut unit = self.store.begin_worker(None).await?;
+            let swept = sources::sweep(unit.connection(), silent, harmless, SWEPT_AT_A_TIME).await?;
             unit.commit().await?;
             if swept < SWEPT_AT_A_TIME.unsigned_abs() {
                 break;

@@ -6,8 +6,8 @@ use eventstore::body_hash;
 use secrecy::SecretString;
 use tonic::{Request, Response, Status};
 
-use super::{Api, convert, profile};
-use crate::app::{LogIn, NewAccount, Place};
+use super::{Api, convert, place, profile};
+use crate::app::{Account, LogIn, NewAccount};
 
 #[tonic::async_trait]
 impl AuthService for Api {
@@ -24,8 +24,9 @@ impl AuthService for Api {
             display_name: &message.display_name,
             roles: &[],
         };
-        let answer = self.0.register(&context, caller.origin.as_deref(), account, &body).await?;
-        Ok(Response::new(answer))
+        let origin = caller.origin.as_deref();
+        let work = self.0.register(&context, origin, account, &body);
+        Ok(Response::new(self.0.watched_request(&context, origin, work).await?))
     }
 
     async fn log_in(
@@ -36,8 +37,10 @@ impl AuthService for Api {
         let user_agent = runtime::user_agent(&request).to_owned();
         let proto::LogInRequest { email, password } = request.into_inner();
         let password = SecretString::from(password);
-        let place = Place { origin: caller.origin.as_deref(), user_agent: &user_agent };
-        let answer = match self.0.log_in(&context, place, &email, password).await? {
+        let place = place(&caller, &user_agent);
+        let account = Account::Address(&email);
+        let work = self.0.log_in(&context, place, &email, password);
+        let answer = match self.0.watched(&context, place.origin, account, work).await? {
             LogIn::Opened(pair) => {
                 proto::LogInResponse { session: Some(convert::session(pair)?), challenge: None }
             }
@@ -54,7 +57,7 @@ impl AuthService for Api {
     ) -> Result<Response<proto::RefreshResponse>, Status> {
         let (caller, context) = self.context(&request)?;
         let token = request.into_inner().refresh_token;
-        let pair = self.0.refresh(&context, caller.origin.as_deref(), &token).await?;
+        let pair = self.0.refresh(&context, place(&caller, ""), &token).await?;
         Ok(Response::new(proto::RefreshResponse { session: Some(convert::session(pair)?) }))
     }
 

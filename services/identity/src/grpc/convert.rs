@@ -160,6 +160,29 @@ impl From<Rejection> for Fault {
                 Self::new(Code::TooMany, "account_locked", message)
                     .with_fact("retry_after_seconds", retry_after_seconds)
             }
+            Rejection::SourceBlocked { retry_after_seconds } => {
+                let message = "Too many failed attempts from your network; try again later.";
+                Self::new(Code::TooMany, "source_blocked", message)
+                    .with_fact("retry_after_seconds", retry_after_seconds)
+            }
+            Rejection::SourceOwn => {
+                Self::rejected("source_own", "You are in this network yourself; block it from elsewhere.")
+            }
+            Rejection::SourceAllowed => {
+                Self::rejected("source_allowed", "The policy allows this network; take it from there first.")
+            }
+            Rejection::BlockUnknown => Self::not_found("blocked_source"),
+            Rejection::NetworkUnfit { pointer } => {
+                Self::invalid(pointer, "malformed", "This is no address, and no network that can be blocked.")
+            }
+            Rejection::EndOutOfRange { days_max } => {
+                Self::invalid("/until", "out_of_range", "It must end in the future, and not so late.")
+                    .with_fact("days_max", days_max)
+            }
+            Rejection::SourcePolicyUnfit { figure, code } => {
+                let message = "Sources cannot be blocked by these figures.";
+                Self::invalid(format!("/policy/{figure}"), code, message)
+            }
             Rejection::AccountSuspended => {
                 Self::new(Code::Forbidden, "account_suspended", "This account is suspended.")
             }

@@ -6,8 +6,8 @@ use contracts::vbwd::identity::v1::identity_provider_service_server::IdentityPro
 use secrecy::SecretString;
 use tonic::{Request, Response, Status};
 
-use super::{Api, convert, timestamp};
-use crate::app::{Arrival, Cause, LogIn, Place, Wanted};
+use super::{Api, convert, place, timestamp};
+use crate::app::{Account, Arrival, Cause, LogIn, Wanted};
 use crate::tables::providers::{Linked, Provider};
 
 #[tonic::async_trait]
@@ -29,8 +29,9 @@ impl FederationService for Api {
         &self,
         request: Request<proto::BeginFederatedLogInRequest>,
     ) -> Result<Response<proto::BeginFederatedLogInResponse>, Status> {
-        let (_, context) = self.context(&request)?;
-        let departure = self.0.begin_federated(&context, &request.get_ref().provider, None).await?;
+        let (caller, context) = self.context(&request)?;
+        let work = self.0.begin_federated(&context, &request.get_ref().provider, None);
+        let departure = self.0.watched(&context, caller.origin.as_deref(), Account::Unnamed, work).await?;
         let (authorization_url, attempt_token) = (departure.url, departure.attempt_token);
         Ok(Response::new(proto::BeginFederatedLogInResponse { authorization_url, attempt_token }))
     }
@@ -42,7 +43,7 @@ impl FederationService for Api {
         let (caller, context) = self.context(&request)?;
         let user_agent = runtime::user_agent(&request).to_owned();
         let message = request.into_inner();
-        let place = Place { origin: caller.origin.as_deref(), user_agent: &user_agent };
+        let place = place(&caller, &user_agent);
         let arrival = Arrival {
             provider: &message.provider,
             state: &message.state,
@@ -50,10 +51,12 @@ impl FederationService for Api {
             iss: &message.iss,
             attempt_token: &message.attempt_token,
         };
-        let (session, challenge) = match self.0.complete_federated(&context, place, &arrival).await? {
-            LogIn::Opened(pair) => (Some(convert::session(pair)?), None),
-            LogIn::Pending(pending) => (None, Some(convert::challenge(pending)?)),
-        };
+        let work = self.0.complete_federated(&context, place, &arrival);
+        let (session, challenge) =
+            match self.0.watched(&context, place.origin, Account::Unnamed, work).await? {
+                LogIn::Opened(pair) => (Some(convert::session(pair)?), None),
+                LogIn::Pending(pending) => (None, Some(convert::challenge(pending)?)),
+            };
         Ok(Response::new(proto::CompleteFederatedLogInResponse { session, challenge }))
     }
 

@@ -6,8 +6,8 @@ use secrecy::SecretString;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
-use super::{Api, convert, timestamp};
-use crate::app::{Answer, Place};
+use super::{Api, convert, place, timestamp};
+use crate::app::{Account, Answer};
 use crate::rejection::Rejection;
 use crate::tables::passkeys::Passkey;
 
@@ -76,7 +76,9 @@ impl PasskeyService for Api {
     ) -> Result<Response<proto::BeginPasskeyLogInResponse>, Status> {
         let (caller, context) = self.context(&request)?;
         let challenge = request.into_inner().challenge_token;
-        let begun = self.0.begin_passkey_log_in(&context, caller.origin.as_deref(), &challenge).await?;
+        let (origin, account) = (caller.origin.as_deref(), Account::Behind(&challenge));
+        let work = self.0.begin_passkey_log_in(&context, origin, &challenge);
+        let begun = self.0.watched(&context, origin, account, work).await?;
         let (ceremony_token, options_json) = (begun.token, begun.options);
         Ok(Response::new(proto::BeginPasskeyLogInResponse { ceremony_token, options_json }))
     }
@@ -88,9 +90,11 @@ impl PasskeyService for Api {
         let (caller, context) = self.context(&request)?;
         let user_agent = runtime::user_agent(&request).to_owned();
         let message = request.into_inner();
-        let place = Place { origin: caller.origin.as_deref(), user_agent: &user_agent };
+        let place = place(&caller, &user_agent);
         let answer = (message.ceremony_token.as_str(), message.credential_json.as_str());
-        let pair = self.0.complete_passkey_log_in(&context, place, answer, &message.challenge_token).await?;
+        let account = Account::Behind(&message.challenge_token);
+        let work = self.0.complete_passkey_log_in(&context, place, answer, &message.challenge_token);
+        let pair = self.0.watched(&context, place.origin, account, work).await?;
         Ok(Response::new(proto::CompletePasskeyLogInResponse { session: Some(convert::session(pair)?) }))
     }
 }

@@ -85,6 +85,8 @@ pub(super) fn session_info(session: Session, current: Option<SessionId>) -> prot
         device: session.device,
         origin_address: session.origin.unwrap_or_default(),
         last_origin_address: session.last_origin.unwrap_or_default(),
+        country: session.country.unwrap_or_default(),
+        last_country: session.last_country.unwrap_or_default(),
         created_at: Some(timestamp(session.created_at)),
         last_used_at: Some(timestamp(session.last_used_at)),
         expires_at: Some(until),

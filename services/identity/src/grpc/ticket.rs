@@ -6,6 +6,7 @@ use secrecy::SecretString;
 use tonic::{Request, Response, Status};
 
 use super::{ACCEPTED, Api};
+use crate::app::Account;
 
 #[tonic::async_trait]
 impl TicketService for Api {
@@ -14,7 +15,9 @@ impl TicketService for Api {
         request: Request<proto::VerifyEmailRequest>,
     ) -> Result<Response<proto::VerifyEmailResponse>, Status> {
         let (caller, context) = self.context(&request)?;
-        self.0.verify_email(&context, caller.origin.as_deref(), &request.get_ref().token).await?;
+        let origin = caller.origin.as_deref();
+        let work = self.0.verify_email(&context, origin, &request.get_ref().token);
+        self.0.watched(&context, origin, Account::Unnamed, work).await?;
         Ok(Response::new(proto::VerifyEmailResponse {}))
     }
 
@@ -23,8 +26,9 @@ impl TicketService for Api {
         request: Request<proto::ConfirmEmailChangeRequest>,
     ) -> Result<Response<proto::ConfirmEmailChangeResponse>, Status> {
         let (caller, context) = self.context(&request)?;
-        let token = request.into_inner().token;
-        self.0.confirm_email_change(&context, caller.origin.as_deref(), &token).await?;
+        let (origin, token) = (caller.origin.as_deref(), request.into_inner().token);
+        let work = self.0.confirm_email_change(&context, origin, &token);
+        self.0.watched(&context, origin, Account::Unnamed, work).await?;
         Ok(Response::new(proto::ConfirmEmailChangeResponse {}))
     }
 
@@ -35,7 +39,9 @@ impl TicketService for Api {
         let (caller, context) = self.context(&request)?;
         let proto::AcceptInvitationRequest { token, password } = request.into_inner();
         let password = SecretString::from(password);
-        self.0.accept_invitation(&context, caller.origin.as_deref(), &token, password).await?;
+        let origin = caller.origin.as_deref();
+        let work = self.0.accept_invitation(&context, origin, &token, password);
+        self.0.watched(&context, origin, Account::Unnamed, work).await?;
         Ok(Response::new(proto::AcceptInvitationResponse {}))
     }
 
@@ -44,7 +50,9 @@ impl TicketService for Api {
         request: Request<proto::RequestPasswordResetRequest>,
     ) -> Result<Response<proto::RequestPasswordResetResponse>, Status> {
         let (caller, context) = self.context(&request)?;
-        self.0.wish_reset(&context, caller.origin.as_deref(), &request.get_ref().email).await?;
+        let origin = caller.origin.as_deref();
+        let work = self.0.wish_reset(&context, origin, &request.get_ref().email);
+        self.0.watched_request(&context, origin, work).await?;
         Ok(Response::new(proto::RequestPasswordResetResponse { status: ACCEPTED.to_owned() }))
     }
 
@@ -55,7 +63,9 @@ impl TicketService for Api {
         let (caller, context) = self.context(&request)?;
         let proto::ResetPasswordRequest { token, password } = request.into_inner();
         let password = SecretString::from(password);
-        self.0.reset_password(&context, caller.origin.as_deref(), &token, password).await?;
+        let origin = caller.origin.as_deref();
+        let work = self.0.reset_password(&context, origin, &token, password);
+        self.0.watched(&context, origin, Account::Unnamed, work).await?;
         Ok(Response::new(proto::ResetPasswordResponse {}))
     }
 }

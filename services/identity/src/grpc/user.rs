@@ -5,8 +5,8 @@ use contracts::vbwd::identity::v1::user_service_server::UserService;
 use secrecy::SecretString;
 use tonic::{Request, Response, Status};
 
-use super::{Api, convert, profile, timestamp};
-use crate::app::{Cause, Edit, NewMember, Place};
+use super::{Api, convert, place, profile, timestamp};
+use crate::app::{Cause, Edit, NewMember};
 
 #[tonic::async_trait]
 impl UserService for Api {
@@ -153,7 +153,7 @@ impl UserService for Api {
         let user_agent = runtime::user_agent(&request).to_owned();
         let message = request.into_inner();
         let (cause, id) = (Cause { caller: &caller, context: &context }, convert::user_id(&message.user_id)?);
-        let place = Place { origin: caller.origin.as_deref(), user_agent: &user_agent };
+        let place = place(&caller, &user_agent);
         let (pair, until) = self.0.impersonate(&cause, place, id, &message.reason, message.minutes).await?;
         let (session, until) = (Some(convert::session(pair)?), Some(timestamp(until)));
         Ok(Response::new(proto::ImpersonateUserResponse { session, until }))

@@ -25,6 +25,8 @@ pub enum Purpose {
 pub const LETTERS_MAX: i64 = 3;
 /// See [`LETTERS_MAX`].
 pub const LETTERS_WINDOW_SECONDS: u32 = 60 * 60;
+/// The same for a day, or who is patient could send three every hour for ever.
+pub const LETTERS_PER_DAY_MAX: i64 = 8;
 
 impl Purpose {
     /// The stored word.

@@ -15,6 +15,8 @@ pub struct NewSession<'a> {
     pub user: UserId,
     /// Where the log-in came from.
     pub origin: Option<&'a str>,
+    /// Which country that is, as far as the edge knows.
+    pub country: Option<&'a str>,
     /// What the client is called, as its owner recognises it.
     pub device: &'a str,
     /// When it was opened.
@@ -84,6 +86,10 @@ pub struct Session {
     pub origin: Option<String>,
     /// Where it was last refreshed from.
     pub last_origin: Option<String>,
+    /// The country of the log-in, as far as the edge knew.
+    pub country: Option<String>,
+    /// The country of the last refresh.
+    pub last_country: Option<String>,
     /// When it was opened.
     pub created_at: Timestamp,
     /// When it was last refreshed, or opened.
@@ -111,6 +117,8 @@ struct SessionRow {
     device: String,
     origin_address: Option<String>,
     last_origin_address: Option<String>,
+    country: Option<String>,
+    last_country: Option<String>,
     created_at: jiff_sqlx::Timestamp,
     last_used_at: Option<jiff_sqlx::Timestamp>,
     expires_at: jiff_sqlx::Timestamp,
@@ -127,6 +135,8 @@ impl From<SessionRow> for Session {
             device: row.device,
             last_origin: row.last_origin_address.or_else(|| row.origin_address.clone()),
             origin: row.origin_address,
+            last_country: row.last_country.or_else(|| row.country.clone()),
+            country: row.country,
             created_at,
             last_used_at: row.last_used_at.map_or(created_at, |at| at.to_jiff()),
             expires_at: row.expires_at.to_jiff(),
@@ -146,8 +156,8 @@ impl From<SessionRow> for Session {
 pub async fn insert(on: &mut PgConnection, tenant: TenantId, session: &NewSession<'_>) -> fault::Result<()> {
     sqlx::query(
         "INSERT INTO sessions (tenant_id, session_id, user_id, origin_address, created_at, expires_at, device, \
-         impersonator, impersonation_reason, methods, proven_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $5)",
+         impersonator, impersonation_reason, methods, proven_at, country) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $5, $11)",
     )
     .bind(tenant.as_uuid())
     .bind(session.id.as_uuid())
@@ -159,14 +169,16 @@ pub async fn insert(on: &mut PgConnection, tenant: TenantId, session: &NewSessio
     .bind(session.impersonation.map(|(by, _)| by.as_uuid()))
     .bind(session.impersonation.map(|(_, reason)| reason))
     .bind(session.methods)
+    .bind(session.country)
     .execute(on)
     .await
     .map_err(storage)?;
     Ok(())
 }
 
-/// Whether the user had sessions before, and whether one of them was like this: same device, or same
-/// place. What was swept is forgotten.
+/// Whether the user had sessions before, and whether one of them was like this: same address, or same
+/// device in a country that is not new. A country that the edge does not know is not new, nor is the
+/// first one it knows. What was swept is forgotten.
 ///
 /// # Errors
 /// Faults of the database.
@@ -174,18 +186,20 @@ pub async fn acquaintance(
     on: &mut PgConnection,
     tenant: TenantId,
     user: UserId,
-    device: &str,
-    origin: Option<&str>,
+    (device, origin, country): (&str, Option<&str>, Option<&str>),
 ) -> fault::Result<(bool, bool)> {
     sqlx::query_as(
-        "SELECT count(*) > 0, coalesce(bool_or(device = $3 OR origin_address = $4 \
-         OR last_origin_address = $4), false) FROM sessions WHERE tenant_id = $1 AND user_id = $2 \
-         AND impersonator IS NULL",
+        "SELECT count(*) > 0, coalesce(bool_or(origin_address = $4 OR last_origin_address = $4), false) \
+         OR (coalesce(bool_or(device = $3), false) AND ($5::text IS NULL \
+         OR coalesce(bool_or(coalesce(country, '') = $5 OR coalesce(last_country, '') = $5) \
+         FILTER (WHERE country IS NOT NULL OR last_country IS NOT NULL), true))) FROM sessions \
+         WHERE tenant_id = $1 AND user_id = $2 AND impersonator IS NULL",
     )
     .bind(tenant.as_uuid())
     .bind(user.as_uuid())
     .bind(device)
     .bind(origin)
+    .bind(country)
     .fetch_one(on)
     .await
     .map_err(storage)
@@ -202,7 +216,7 @@ pub async fn open_of(
     at: Timestamp,
 ) -> fault::Result<Vec<Session>> {
     let rows: Vec<SessionRow> = sqlx::query_as(
-        "SELECT s.session_id, s.device, s.origin_address, s.last_origin_address, s.created_at, s.last_used_at, \
+        "SELECT s.session_id, s.device, s.origin_address, s.last_origin_address, s.country, s.last_country, s.created_at, s.last_used_at, \
          s.expires_at, s.impersonator, s.impersonation_reason, u.display_name AS impersonator_name \
          FROM sessions s LEFT JOIN users u ON u.tenant_id = s.tenant_id AND u.user_id = s.impersonator \
          WHERE s.tenant_id = $1 AND s.user_id = $2 AND s.ended_at IS NULL AND s.expires_at > $3 \
@@ -304,17 +318,19 @@ pub async fn touch(
     on: &mut PgConnection,
     tenant: TenantId,
     session: SessionId,
-    origin: Option<&str>,
+    (origin, country): (Option<&str>, Option<&str>),
     at: Timestamp,
 ) -> fault::Result<()> {
     sqlx::query(
-        "UPDATE sessions SET last_used_at = $4, last_origin_address = coalesce($3, last_origin_address) \
+        "UPDATE sessions SET last_used_at = $4, last_origin_address = coalesce($3, last_origin_address), \
+         last_country = CASE WHEN $3 IS NULL THEN last_country ELSE $5 END \
          WHERE tenant_id = $1 AND session_id = $2",
     )
     .bind(tenant.as_uuid())
     .bind(session.as_uuid())
     .bind(origin)
     .bind(at.to_sqlx())
+    .bind(country)
     .execute(on)
     .await
     .map_err(storage)?;

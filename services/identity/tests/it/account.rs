@@ -187,6 +187,36 @@ async fn a_known_device_or_place_brings_no_letter() {
 }
 
 #[tokio::test]
+async fn a_known_device_in_a_new_country_brings_a_letter_and_the_list_says_which() {
+    let world = world().await;
+    world.user(ANN, "customer").await;
+    let from = |address: &str, country: Option<&str>| Caller {
+        origin: Some(address.to_owned()),
+        country: country.map(str::to_owned),
+        ..Caller::anonymous(world.tenant)
+    };
+    let first = world.log_in_from(&from("192.0.2.7", None), FIREFOX, ANN, PASSWORD).await.unwrap();
+    for place in
+        [from("198.51.100.9", Some("DE")), from("198.51.100.10", Some("DE")), from("198.51.100.11", None)]
+    {
+        world.log_in_from(&place, FIREFOX, ANN, PASSWORD).await.unwrap();
+    }
+    world.log_in_from(&from("198.51.100.9", Some("BR")), FIREFOX, ANN, PASSWORD).await.unwrap();
+    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    assert!(
+        world.mailbox.all("identity.new_sign_in", ANN).is_empty(),
+        "first country, same country, same address"
+    );
+    world.log_in_from(&from("203.0.113.7", Some("FR")), FIREFOX, ANN, PASSWORD).await.unwrap();
+    let letter = world.mailbox.first("identity.new_sign_in", ANN).await;
+    assert_eq!(letter.variables["country"], "FR");
+    let listed = world.sessions(&world.caller(&first).await).await.unwrap();
+    let mut countries: Vec<_> = listed.iter().map(|one| one.country.as_str()).collect();
+    countries.sort_unstable();
+    assert_eq!(countries, ["", "", "BR", "DE", "DE", "FR"]);
+}
+
+#[tokio::test]
 async fn changing_the_password_ends_the_other_sessions_and_keeps_this_one() {
     let world = world().await;
     world.user(ANN, "customer").await;

@@ -56,6 +56,9 @@ const LEAVE: &[(&str, &str)] = &[
     ("RoutingService/SetGuestHosts", "routing.guest_hosts"),
     ("RoutingService/SetAllowedOrigins", "routing.origins"),
     ("SecondFactorPolicyService/SetSecondFactorPolicy", "second_factor_policy.set"),
+    ("SourceService/BlockSource", "source.block"),
+    ("SourceService/LiftSource", "source.lift"),
+    ("SourceService/SetSourcePolicy", "source_policy.set"),
 ];
 
 async fn newest(world: &World, owner: &Caller) -> AuditEntry {
@@ -69,6 +72,7 @@ struct Made {
     account: String,
     key: String,
     rule: RoutingRule,
+    block: String,
 }
 
 async fn act(world: &World, owner: &Caller, made: &mut Made, rpc: &str) {
@@ -173,6 +177,12 @@ async fn act(world: &World, owner: &Caller, made: &mut Made, rpc: &str) {
             world.with_app(owner).await;
             let message = SetSecondFactorPolicyRequest { required_of: text("staff") };
             call!(world, owner, SecondFactorPolicyServiceClient.set_second_factor_policy(message));
+        }
+        "BlockSource" => made.block = world.block(owner, "203.0.113.7", 60).await.unwrap().block_id,
+        "LiftSource" => drop(world.lift(owner, &made.block).await.unwrap()),
+        "SetSourcePolicy" => {
+            let policy = world.source_policy(owner).await;
+            world.set_source_policy(owner, policy).await.unwrap();
         }
         "PutTenantSettings" => {
             let (name, default_currency, default_locale) = (text("Shop"), text("CHF"), text("de-CH"));

@@ -22,4 +22,5 @@ mod recovery;
 mod routing;
 mod second_factor;
 mod sessions;
+mod sources;
 mod tenants;

@@ -120,6 +120,13 @@ const TABLE: &[(&str, &[&str])] = &[
     ("PlatformService/AddTenantHost", &[]),
     ("PlatformService/RemoveTenantHost", &[]),
 ];
+const SOURCES: &[(&str, &[&str])] = &[
+    ("SourceService/ListBlockedSources", &["admin", "owner", "service"]),
+    ("SourceService/BlockSource", &["admin", "owner", "service"]),
+    ("SourceService/LiftSource", &["admin", "owner", "service"]),
+    ("SourceService/GetSourcePolicy", &["admin", "owner", "service"]),
+    ("SourceService/SetSourcePolicy", &["admin", "owner", "service"]),
+];
 const ROUTING: &[(&str, &[&str])] = &[
     ("RoutingService/ListRoutingRules", &["admin", "owner", "service"]),
     ("RoutingService/CreateRoutingRule", &["admin", "owner", "service"]),
@@ -163,7 +170,7 @@ async fn passes(world: &World, caller: &Caller, rpc: &str) -> bool {
 #[tokio::test]
 async fn the_table_of_rpcs_and_callers() {
     let world = world().await;
-    for (rpc, allowed) in TABLE.iter().chain(ROUTING) {
+    for (rpc, allowed) in TABLE.iter().chain(ROUTING).chain(SOURCES) {
         for kind in CALLERS {
             let caller = caller(&world, kind);
             assert_eq!(passes(&world, &caller, rpc).await, allowed.contains(&kind), "{rpc} as {kind}");
@@ -173,8 +180,8 @@ async fn the_table_of_rpcs_and_callers() {
 
 #[test]
 fn no_rpc_is_missing_in_the_table() {
-    let listed: BTreeSet<_> =
-        TABLE.iter().chain(ROUTING).map(|(rpc, _)| format!("/vbwd.identity.v1.{rpc}")).collect();
+    let all = TABLE.iter().chain(ROUTING).chain(SOURCES);
+    let listed: BTreeSet<_> = all.map(|(rpc, _)| format!("/vbwd.identity.v1.{rpc}")).collect();
     let ours = contracts::methods().iter().filter(|rpc| rpc.service == identity::NAME);
     let existing: BTreeSet<_> = ours.map(|rpc| rpc.path.clone()).collect();
     assert_eq!(listed, existing);

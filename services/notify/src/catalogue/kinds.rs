@@ -15,15 +15,16 @@ const NAME: Variable = text("name", "Ada Example");
 const EXPIRES_AT: Variable = text("expires_at", "2026-11-24 12:00 UTC");
 const DEVICE: Variable = text("device", "Firefox on Linux");
 const ORIGIN: Variable = text("origin", "192.0.2.7");
+const COUNTRY: Variable = text("country", "DE");
 const AT: Variable = text("at", "2026-11-23 12:00 UTC");
 const INVITER: Variable = text("inviter", "Grace Example");
 const CHANGE: Variable = text("change", "totp_enabled");
 const NEW_EMAIL: Variable = text("new_email", "new@shop.example");
 
 /// Identity may say all of this with any of its mails; some cannot do without the link.
-const ACCOUNT: &[Variable] = &[NAME, link(false), EXPIRES_AT, DEVICE, ORIGIN, AT, INVITER, CHANGE, NEW_EMAIL];
+const ACCOUNT: &[Variable] = &[NAME, link(false), EXPIRES_AT, DEVICE, ORIGIN, COUNTRY, AT, INVITER, CHANGE, NEW_EMAIL];
 const ACCOUNT_WITH_LINK: &[Variable] =
-    &[NAME, link(true), EXPIRES_AT, DEVICE, ORIGIN, AT, INVITER, CHANGE, NEW_EMAIL];
+    &[NAME, link(true), EXPIRES_AT, DEVICE, ORIGIN, COUNTRY, AT, INVITER, CHANGE, NEW_EMAIL];
 
 const NUMBER: Variable = text("number", "INV-000042");
 const TOTAL: Variable = text("total", "19.99 EUR");
