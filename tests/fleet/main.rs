@@ -4,6 +4,8 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod abuse;
+mod attacks;
 mod audit;
 mod authority;
 mod bad_input;
