@@ -19,6 +19,7 @@ mod outbound;
 mod outbox;
 mod publish;
 mod relay;
+mod tenant_purged;
 
 pub use cloud_event::CloudEvent;
 pub use connection::Bus;
@@ -28,3 +29,4 @@ pub use json::{canonical_json, from_canonical_json};
 pub use outbound::Outbound;
 pub use outbox::{EventOutbox, OutboxSource};
 pub use relay::{republish, run_relay};
+pub use tenant_purged::OnTenantPurged;

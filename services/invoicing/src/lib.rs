@@ -19,12 +19,13 @@ mod payments;
 mod projections;
 mod queries;
 mod reactors;
+mod retention;
 mod sellers;
 mod sweep;
 
 use std::sync::Arc;
 
-use bus::EventOutbox;
+use bus::{EventOutbox, OnTenantPurged};
 use contracts::vbwd::invoicing::v1::checkout_service_server::CheckoutServiceServer;
 use contracts::vbwd::invoicing::v1::invoice_service_server::InvoiceServiceServer;
 use runtime::{Platform, Role, Service};
@@ -49,7 +50,13 @@ pub async fn service(platform: &Platform, config: Config) -> fault::Result<Servi
     let rpcs = Rpcs(Arc::clone(&app));
     let routes =
         Routes::new(CheckoutServiceServer::new(rpcs.clone())).add_service(InvoiceServiceServer::new(rpcs));
-    let roles = vec![relay(&app, platform), on_payment(&app, platform), aftermath(&app), sweep(&app)];
+    let roles = vec![
+        relay(&app, platform),
+        on_payment(&app, platform),
+        on_tenant_purged(&app, platform),
+        aftermath(&app),
+        sweep(&app),
+    ];
     Ok(Service { name: NAME, routes, roles })
 }
 
@@ -71,6 +78,14 @@ fn on_payment(app: &App, platform: &Platform) -> Role {
     let (bus, store, consumer) = (platform.bus(), app.store.clone(), app.on_payment.clone());
     Role::task("on_payment", move |drain| {
         bus::run_consumer(bus.clone(), store.clone(), consumer.clone(), drain)
+    })
+}
+
+fn on_tenant_purged(app: &App, platform: &Platform) -> Role {
+    let (bus, store) = (platform.bus(), app.store.clone());
+    let consumer = OnTenantPurged { name: "invoicing_on_tenant_purged", retention: retention::RETENTION };
+    Role::task("on_tenant_purged", move |drain| {
+        bus::run_consumer(bus.clone(), store.clone(), consumer, drain)
     })
 }
 

@@ -22,6 +22,7 @@ mod outbound;
 mod pauses;
 mod people;
 mod render;
+mod retention;
 mod secrets;
 mod telling;
 mod webhooks;
@@ -30,7 +31,7 @@ mod wording;
 
 use std::sync::Arc;
 
-use bus::EventOutbox;
+use bus::{EventOutbox, OnTenantPurged};
 use eventstore::EventStore;
 use kernel::Clock;
 use runtime::audit::Trail;
@@ -68,6 +69,7 @@ pub async fn service(platform: &Platform, config: Config) -> fault::Result<Servi
         dispatch(dispatcher.clone()),
         webhook_sweep(dispatcher),
         on_event(&parts, platform, &config)?,
+        on_tenant_purged(&parts, platform),
         notification_tail(&parts),
         notification_sweep(&parts, &config),
         trail.courier(platform),
@@ -163,6 +165,14 @@ fn on_event(parts: &Parts, platform: &Platform, config: &Config) -> fault::Resul
     Ok(Role::task("on_event", move |drain| {
         bus::run_consumer(bus.clone(), store.clone(), consumer.clone(), drain)
     }))
+}
+
+fn on_tenant_purged(parts: &Parts, platform: &Platform) -> Role {
+    let (bus, store) = (platform.bus(), parts.store.clone());
+    let consumer = OnTenantPurged { name: "notify_on_tenant_purged", retention: retention::RETENTION };
+    Role::task("on_tenant_purged", move |drain| {
+        bus::run_consumer(bus.clone(), store.clone(), consumer, drain)
+    })
 }
 
 fn notification_tail(parts: &Parts) -> Role {

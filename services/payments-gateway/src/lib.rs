@@ -16,12 +16,13 @@ mod outbound;
 pub mod provider;
 mod providers;
 mod refusal;
+mod retention;
 mod standard_webhooks;
 mod table;
 
 use std::sync::Arc;
 
-use bus::EventOutbox;
+use bus::{EventOutbox, OnTenantPurged};
 use eventstore::EventStore;
 use runtime::audit::Trail;
 use runtime::{Platform, Role, Service};
@@ -52,6 +53,7 @@ pub fn service_with(platform: &Platform, config: Config, providers: Providers) -
     let store = EventStore::new(platform.pool(NAME)?, NAME);
     let payments = Arc::new(Payments::new(store.clone(), Arc::clone(&platform.clock), providers, config)?);
     let (bus, reconciling) = (platform.bus(), Arc::clone(&payments));
+    let purging = on_tenant_purged(platform, store.clone());
     let trail = Trail::new(store.clone(), Arc::clone(&platform.clock));
     let roles = vec![
         Role::task("relay", move |drain| {
@@ -62,8 +64,17 @@ pub fn service_with(platform: &Platform, config: Config, providers: Providers) -
             async move { payments.run_reconciler(drain).await }
         }),
         trail.courier(platform),
+        purging,
     ];
     Ok(Service { name: NAME, routes: trail.around(grpc::routes(payments)), roles })
+}
+
+fn on_tenant_purged(platform: &Platform, store: EventStore) -> Role {
+    let bus = platform.bus();
+    let consumer = OnTenantPurged { name: "payments_on_tenant_purged", retention: retention::RETENTION };
+    Role::task("on_tenant_purged", move |drain| {
+        bus::run_consumer(bus.clone(), store.clone(), consumer, drain)
+    })
 }
 
 /// The migrations of the schema `payments`.

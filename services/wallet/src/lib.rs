@@ -20,6 +20,7 @@ mod position;
 mod projection;
 pub mod proof;
 mod recipients;
+mod retention;
 mod seed;
 pub mod selling;
 mod store;
@@ -92,6 +93,7 @@ pub async fn service(platform: &Platform, config: Config) -> fault::Result<Servi
     let mut roles = roles(platform, &ledger, &journal, &store);
     let trail = Trail::new(store.events().clone(), Arc::clone(&platform.clock));
     roles.push(trail.courier(platform));
+    roles.push(on_tenant_purged(platform, &store));
     let catalogue = Catalogue::new(store.clone());
     let history = History::new(store.clone(), ledger.clone(), journal);
     let teller = Teller::new(ledger.clone(), history.clone());
@@ -132,6 +134,14 @@ fn roles(platform: &Platform, ledger: &Ledger, journal: &AnyJournal, store: &Sto
         }));
     }
     roles
+}
+
+fn on_tenant_purged(platform: &Platform, store: &Store) -> Role {
+    let (bus, store) = (platform.bus(), store.events().clone());
+    let consumer = bus::OnTenantPurged { name: "wallet_on_tenant_purged", retention: retention::RETENTION };
+    Role::task("on_tenant_purged", move |drain| {
+        bus::run_consumer(bus.clone(), store.clone(), consumer, drain)
+    })
 }
 
 /// The migrations of the schema `wallet`.
