@@ -3,6 +3,7 @@
 //!
 //! When you add a kind, also add its words to every language (a test says which are missing).
 
+mod codes;
 mod kinds;
 mod words;
 
@@ -10,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use fault::Fault;
 
+pub(crate) use codes::spoken;
 pub(crate) use kinds::KINDS;
 pub(crate) use words::{LANGUAGES, Words, shipped};
 

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use minijinja::{AutoEscape, Environment, ErrorKind, Value, context};
 
-use crate::catalogue::{Kind, Words};
+use crate::catalogue::{self, Kind, Words};
 
 const LAYOUT_HTML: &str = include_str!("../templates/layout.html");
 const LAYOUT_TEXT: &str = include_str!("../templates/layout.txt");
@@ -57,6 +57,17 @@ pub(crate) struct Facts<'a> {
     pub unsubscribe_url: Option<&'a str>,
 }
 
+impl Facts<'_> {
+    /// The values, codes among them in words.
+    fn values(&self) -> Value {
+        let said = |name: &str, value: &str| catalogue::spoken(name, value, self.locale).map(str::to_owned);
+        let word = |(name, value): (&String, &String)| {
+            (name.clone(), said(name, value).unwrap_or_else(|| value.clone()))
+        };
+        Value::from_pairs(&self.values.iter().map(word).collect::<BTreeMap<_, _>>())
+    }
+}
+
 /// A rendered mail.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Letter {
@@ -83,7 +94,7 @@ pub(crate) fn letter(words: &Words, facts: &Facts<'_>) -> Result<Letter, Flaw> {
     let values = context! {
         brand => facts.brand.value(),
         unsubscribe_url => facts.unsubscribe_url.unwrap_or_default(),
-        ..pairs(facts.values)
+        ..facts.values()
     };
     let subject = one_line(&part(&environment, "subject", &words.subject, &values)?);
     let text = part(&environment, "text", &words.text, &values)?;
@@ -106,7 +117,7 @@ pub(crate) fn letter(words: &Words, facts: &Facts<'_>) -> Result<Letter, Flaw> {
 /// Title and sentence of a notification.
 pub(crate) fn notice(words: &Words, facts: &Facts<'_>) -> Result<(String, String), Flaw> {
     let environment = environment();
-    let values = context! { brand => facts.brand.value(), ..pairs(facts.values) };
+    let values = context! { brand => facts.brand.value(), ..facts.values() };
     let title = one_line(&part(&environment, "subject", &words.subject, &values)?);
     Ok((title, one_line(&part(&environment, "notice", &words.notice, &values)?)))
 }
@@ -168,10 +179,6 @@ fn part(
     let template = environment.template_from_named_str(name, source).map_err(failed)?;
     template.render_captured_to(values, &mut written).map_err(failed)?;
     String::from_utf8(written.0).map_err(|error| Flaw { part, code: "fails", detail: error.to_string() })
-}
-
-fn pairs(values: &BTreeMap<String, String>) -> Value {
-    Value::from_pairs(values)
 }
 
 fn environment() -> Environment<'static> {
@@ -251,6 +258,19 @@ mod tests {
                 assert!(!letter.subject.contains('{') && !letter.text.contains("{%"), "{}", kind.key);
                 assert!(letter.text.contains("https://shop.example/u"), "{}", kind.key);
             }
+        }
+    }
+
+    #[test]
+    fn codes_are_words_in_shipped_and_in_own_templates() {
+        let german = shipped("identity.second_factor_changed", "de").unwrap();
+        let own = words("{{ change }}", "{{ change }}", "{{ change }}");
+        let values = BTreeMap::from([("change".to_owned(), "passkey_removed".to_owned())]);
+        for words in [german, &own] {
+            let brand = Brand::default();
+            let facts = Facts { values: &values, brand: &brand, locale: "de", unsubscribe_url: None };
+            let letter = letter(words, &facts).unwrap();
+            assert!(letter.text.contains("ein Passkey wurde entfernt"), "{}", letter.text);
         }
     }
 

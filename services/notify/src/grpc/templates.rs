@@ -1,5 +1,8 @@
 //! `TemplateService`.
 
+mod check;
+mod convert;
+
 use contracts::vbwd::notify::v1 as proto;
 use contracts::vbwd::notify::v1::template_service_server::TemplateService;
 use eventstore::{body_hash, storage};
@@ -11,11 +14,13 @@ use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
 use super::Rpcs;
-use super::convert::{page, stored};
-use crate::catalogue::{self, KINDS, Kind, LANGUAGES, Words};
-use crate::mail::{MailAttempt, MailFilter, MailRow, NewMail, locale_tag, log, send_again};
+use super::convert::page;
+use crate::catalogue::{KINDS, Kind, Words};
+use crate::mail::{MailFilter, NewMail, log, send_again};
 use crate::render::{self, Facts, Flaw};
 use crate::wording::{self, Settings};
+use check::{check_settings, kind, named, refuse};
+use convert::{attempt, given, mail, settings_given, settings_shown, shown, template};
 
 type Answer<M> = Result<Response<M>, Status>;
 
@@ -234,143 +239,4 @@ impl Rpcs {
 fn noted(before: Option<Words>, after: Option<Words>) {
     let state = |words| audit::state("vbwd.notify.v1.TemplateWords", &shown(words));
     audit::changed(before.and_then(state), after.and_then(state));
-}
-
-fn kind(key: &str) -> fault::Result<&'static Kind> {
-    catalogue::kind(key).ok_or_else(|| Fault::not_found("template"))
-}
-
-fn named(key: &str, locale: &str) -> fault::Result<(&'static Kind, String)> {
-    Ok((kind(key)?, locale_tag(locale)?))
-}
-
-/// Each flaw has the place of its part; what exactly is wrong is a fact, for the one who writes.
-fn refuse(flaws: Vec<Flaw>) -> fault::Result<()> {
-    let fault = flaws.into_iter().fold(None, |fault: Option<Fault>, flaw| {
-        let pointer = format!("/words/{}", flaw.part);
-        let fault = match fault {
-            None => Fault::invalid(pointer, flaw.code, "The template has a mistake."),
-            Some(fault) => fault.with_violation(pointer, flaw.code),
-        };
-        Some(fault.with_fact(flaw.part, flaw.detail))
-    });
-    fault.map_or(Ok(()), Err)
-}
-
-fn check_settings(settings: &Settings) -> fault::Result<()> {
-    let address = |text: &str| text.is_empty() || text.parse::<lettre::Address>().is_ok();
-    let link = |text: &str| text.is_empty() || url::Url::parse(text).is_ok_and(|url| url.scheme() == "https");
-    let public = |text: &str| {
-        text.is_empty() || url::Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "https" | "http"))
-    };
-    let colour = |text: &str| {
-        let digits = text.strip_prefix('#').unwrap_or_default();
-        text.is_empty() || (digits.len() == 6 && digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
-    };
-    let short = |text: &str| text.chars().count() <= 200 && !text.contains(['\r', '\n']);
-    let rules = [
-        ("product_name", short(&settings.product_name)),
-        ("logo_url", link(&settings.logo_url)),
-        ("accent_colour", colour(&settings.accent_colour)),
-        ("support_address", address(&settings.support_address)),
-        ("footer", settings.footer.chars().count() <= 2_000),
-        ("from_address", address(&settings.from_address)),
-        ("from_name", short(&settings.from_name)),
-        ("reply_to", address(&settings.reply_to)),
-        ("default_locale", locale_tag(&settings.default_locale).is_ok()),
-        ("public_url", public(&settings.public_url)),
-        ("operator_email", address(&settings.operator_email)),
-    ];
-    let wrong = rules.into_iter().filter(|(_, holds)| !holds);
-    let fault = wrong.fold(None, |fault: Option<Fault>, (field, _)| {
-        let pointer = format!("/settings/{field}");
-        Some(match fault {
-            None => Fault::invalid(pointer, "malformed", "The settings do not fit."),
-            Some(fault) => fault.with_violation(pointer, "malformed"),
-        })
-    });
-    fault.map_or(Ok(()), Err)
-}
-
-fn template(kind: &Kind, enabled: bool, own_locales: Vec<String>) -> proto::Template {
-    let variables = kind.variables.iter().map(|variable| proto::TemplateVariable {
-        name: variable.name.to_owned(),
-        required: variable.required,
-        sample: variable.sample.to_owned(),
-    });
-    proto::Template {
-        template: kind.key.to_owned(),
-        category: kind.category.name().to_owned(),
-        optional: kind.category.is_optional(),
-        enabled,
-        variables: variables.collect(),
-        own_locales,
-        shipped_locales: LANGUAGES.map(str::to_owned).to_vec(),
-    }
-}
-
-fn shown(words: Words) -> proto::TemplateWords {
-    proto::TemplateWords { subject: words.subject, text: words.text, html: words.html, notice: words.notice }
-}
-
-fn given(words: proto::TemplateWords) -> Words {
-    Words { subject: words.subject, text: words.text, html: words.html, notice: words.notice }
-}
-
-fn settings_shown(settings: Settings) -> proto::MailSettings {
-    proto::MailSettings {
-        product_name: settings.product_name,
-        logo_url: settings.logo_url,
-        accent_colour: settings.accent_colour,
-        support_address: settings.support_address,
-        footer: settings.footer,
-        from_address: settings.from_address,
-        from_name: settings.from_name,
-        reply_to: settings.reply_to,
-        default_locale: settings.default_locale,
-        public_url: settings.public_url,
-        operator_email: settings.operator_email,
-    }
-}
-
-fn settings_given(settings: proto::MailSettings) -> Settings {
-    Settings {
-        product_name: settings.product_name,
-        logo_url: settings.logo_url,
-        accent_colour: settings.accent_colour,
-        support_address: settings.support_address,
-        footer: settings.footer,
-        from_address: settings.from_address,
-        from_name: settings.from_name,
-        reply_to: settings.reply_to,
-        default_locale: settings.default_locale,
-        public_url: settings.public_url.trim_end_matches('/').to_owned(),
-        operator_email: settings.operator_email,
-    }
-}
-
-fn mail(row: MailRow) -> proto::Mail {
-    let ended = row.ended_at.is_some();
-    proto::Mail {
-        mail_id: row.mail_id.to_string(),
-        template: row.template,
-        recipient: row.recipient,
-        user_id: row.user_id.map(|id| id.to_string()).unwrap_or_default(),
-        status: row.status,
-        attempts: row.attempts,
-        subject: row.subject,
-        last_error: row.last_error,
-        created_at: Some(stored(row.created_at)),
-        next_attempt_at: if ended { None } else { Some(stored(row.due_at)) },
-        ended_at: row.ended_at.map(stored),
-    }
-}
-
-fn attempt(row: MailAttempt) -> proto::MailAttempt {
-    proto::MailAttempt {
-        attempt: row.attempt,
-        at: Some(stored(row.at)),
-        outcome: row.outcome,
-        reply: row.reply,
-    }
 }

@@ -3,18 +3,22 @@
 //! Answers with a secret are remembered without it: a repeated call reads it from where it is
 //! sealed.
 
+mod convert;
+mod steps;
+
 use contracts::vbwd::notify::v1 as proto;
 use contracts::vbwd::notify::v1::webhook_service_server::WebhookService;
-use eventstore::{CommandContext, UnitOfWork, body_hash, storage};
+use eventstore::{body_hash, storage};
 use fault::Fault;
-use ids::WebhookId;
 use jiff::SignedDuration;
 use runtime::audit;
 use tonic::{Request, Response, Status};
 
 use super::Rpcs;
-use super::convert::{page, stored, time, webhook_id};
-use crate::webhooks::{Attempt, Delivery, Endpoint, Filter, Log, Settings, Start, event_types};
+use super::convert::{page, webhook_id};
+use crate::webhooks::{Filter, Log, event_types};
+use convert::{attempt, delivery, endpoint, shown, start, updated};
+use steps::finish;
 
 const OVERLAP_SECONDS_MAX: i32 = 30 * 24 * 60 * 60;
 const ENDPOINT: &str = "webhook_endpoint";
@@ -238,144 +242,5 @@ impl WebhookService for Rpcs {
             example_json: known.example.to_string(),
         });
         Ok(Response::new(proto::ListWebhookEventTypesResponse { event_types: event_types.collect() }))
-    }
-}
-
-impl Rpcs {
-    async fn create_endpoint(
-        &self,
-        context: &CommandContext,
-        message: proto::CreateWebhookEndpointRequest,
-    ) -> fault::Result<proto::CreateWebhookEndpointResponse> {
-        let (hash, now) = (body_hash("CreateWebhookEndpoint", &message), self.clock.wall());
-        let mut unit = self.store.begin(context).await?;
-        if let Some(earlier) = unit.claim::<proto::CreateWebhookEndpointResponse>(&hash).await? {
-            let known = earlier.endpoint.as_ref().map(|endpoint| endpoint.endpoint_id.clone());
-            let id = webhook_id(&known.unwrap_or_default(), ENDPOINT)?;
-            let secret = self.endpoints.secret(unit.connection(), context.tenant, id).await?;
-            return Ok(proto::CreateWebhookEndpointResponse { secret: secret.text(), ..earlier });
-        }
-        let settings = created(message);
-        let (id, secret) = self.endpoints.create(unit.connection(), context.tenant, &settings, now).await?;
-        let found = self.endpoints.get(unit.connection(), context.tenant, id, now).await?;
-        let made = endpoint(found);
-        audit::acted_on(format!("endpoint/{}", made.endpoint_id));
-        audit::changed(None, shown(&made));
-        let (endpoint, blank) = (Some(made), String::new());
-        let mut answer = proto::CreateWebhookEndpointResponse { endpoint, secret: blank };
-        unit.remember(&hash, &answer).await?;
-        unit.commit().await?;
-        answer.secret = secret.text();
-        Ok(answer)
-    }
-
-    async fn begin_replay(
-        &self,
-        unit: &mut UnitOfWork,
-        context: &CommandContext,
-        id: WebhookId,
-        start: Start,
-    ) -> fault::Result<proto::ReplayWebhooksResponse> {
-        let now = self.clock.wall();
-        let found = self.endpoints.get(unit.connection(), context.tenant, id, now).await?;
-        if !found.enabled {
-            return Err(Fault::rejected("webhook_endpoint_disabled", "Enable the endpoint first."));
-        }
-        let begun = start.begin(unit.connection(), context.tenant, (id, &found.event_types), now).await?;
-        Ok(proto::ReplayWebhooksResponse {
-            replay_id: begun.replay.to_string(),
-            deliveries: begun.deliveries,
-        })
-    }
-}
-
-async fn finish<M: prost::Message>(mut unit: UnitOfWork, hash: &[u8; 32], answer: M) -> Answer<M> {
-    unit.remember(hash, &answer).await?;
-    unit.commit().await?;
-    Ok(Response::new(answer))
-}
-
-fn start(message: &proto::ReplayWebhooksRequest) -> fault::Result<Start> {
-    match (message.since, message.after_position) {
-        (Some(since), 0) => Ok(Start::Since(time(since, "/since")?)),
-        (None, position) if position >= 0 => Ok(Start::After(position)),
-        _ => Err(Fault::invalid("/after_position", "ambiguous", "Name a time or a position, not both.")),
-    }
-}
-
-fn created(message: proto::CreateWebhookEndpointRequest) -> Settings {
-    Settings {
-        url: message.url,
-        description: message.description,
-        event_types: message.event_types,
-        rate_per_second: message.rate_per_second,
-        concurrency: message.concurrency,
-        contact_email: message.contact_email,
-    }
-}
-
-fn updated(message: proto::UpdateWebhookEndpointRequest) -> Settings {
-    Settings {
-        url: message.url,
-        description: message.description,
-        event_types: message.event_types,
-        rate_per_second: message.rate_per_second,
-        concurrency: message.concurrency,
-        contact_email: message.contact_email,
-    }
-}
-
-/// What the audit trail keeps of an endpoint.
-fn shown(endpoint: &proto::WebhookEndpoint) -> Option<serde_json::Value> {
-    audit::state("vbwd.notify.v1.WebhookEndpoint", endpoint)
-}
-
-fn endpoint(row: Endpoint) -> proto::WebhookEndpoint {
-    proto::WebhookEndpoint {
-        endpoint_id: row.endpoint_id.to_string(),
-        url: row.url,
-        description: row.description,
-        event_types: row.event_types,
-        enabled: row.enabled,
-        disabled_reason: row.disabled_reason,
-        rate_per_second: row.rate_per_second,
-        concurrency: row.concurrency,
-        contact_email: row.contact_email,
-        created_at: Some(stored(row.created_at)),
-        failing_since: row.failing_since.map(stored),
-        waiting: row.waiting,
-        previous_secret_expires_at: row.previous_secret_expires_at.map(stored),
-    }
-}
-
-fn delivery(row: Delivery) -> proto::WebhookDelivery {
-    let ended = row.ended_at.is_some();
-    proto::WebhookDelivery {
-        delivery_id: row.delivery_id.to_string(),
-        endpoint_id: row.endpoint_id.to_string(),
-        message_id: format!("msg_{}", row.event_id),
-        event_type: row.event_type,
-        status: row.status,
-        attempts: row.attempts,
-        last_status: row.last_status,
-        last_error: row.last_error,
-        created_at: Some(stored(row.created_at)),
-        next_attempt_at: if ended { None } else { Some(stored(row.due_at)) },
-        ended_at: row.ended_at.map(stored),
-        origin: row.origin,
-    }
-}
-
-fn attempt(row: Attempt) -> proto::WebhookAttempt {
-    proto::WebhookAttempt {
-        attempt: row.attempt,
-        at: Some(stored(row.at)),
-        duration_ms: row.duration_ms,
-        url: row.url,
-        request_headers: row.request_headers.0.into_iter().collect(),
-        status: row.status,
-        response_headers: row.response_headers.0.into_iter().collect(),
-        response_body: row.response_body,
-        error: row.error,
     }
 }
