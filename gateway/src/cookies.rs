@@ -2,6 +2,8 @@
 //!
 //! The tokens of an answer move into cookies that scripts cannot read, and are empty in its JSON; the
 //! access token then comes back with every request, the refresh token only where sessions are renewed.
+//! What binds a sign-in elsewhere to the browser that was sent there moves the same way, so that no script
+//! and no other browser can end what this one began.
 //! What a cookie signs must prove that it comes from the tenant's own pages ([`crate::csrf`]): cookies
 //! travel by themselves, headers do not.
 
@@ -11,7 +13,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 use serde_json::Value;
 
 use crate::answer::Answer;
-use crate::plan::Plan;
+use crate::plan::{ATTEMPT_TOKEN, Plan};
 
 /// The wish for cookies.
 const WISH: HeaderName = HeaderName::from_static("vbwd-session");
@@ -22,6 +24,11 @@ const REFRESH_SECONDS: u32 = 60 * 60 * 24 * 30;
 /// `__Host-` makes browsers insist on Secure, the root path and no domain.
 const ACCESS: &str = "__Host-vbwd_access";
 const REFRESH: &str = "__Secure-vbwd_refresh";
+const ATTEMPT: &str = "__Secure-vbwd_attempt";
+/// Sign-ins begin and end below it, and so do links of accounts elsewhere.
+const ATTEMPT_PATH: &str = "/api/v1";
+/// A sign-in elsewhere may take so long.
+const ATTEMPT_SECONDS: u32 = 10 * 60;
 
 /// Whether the client wishes for cookies instead of tokens.
 #[must_use]
@@ -41,6 +48,12 @@ pub fn refresh_token(headers: &HeaderMap) -> Option<&str> {
     read(headers, REFRESH)
 }
 
+/// What binds a sign-in elsewhere to this browser, in the cookies.
+#[must_use]
+pub fn attempt_token(headers: &HeaderMap) -> Option<&str> {
+    read(headers, ATTEMPT)
+}
+
 /// Whether the request is signed by a cookie and by nothing else.
 #[must_use]
 pub fn sign(headers: &HeaderMap) -> bool {
@@ -58,6 +71,9 @@ pub fn moved(plan: &Plan, headers: &HeaderMap, answer: Answer) -> fault::Result<
     }
     if plan.opens_session && wished(headers) {
         return with_session(answer);
+    }
+    if plan.binds_browser && wished(headers) {
+        return with_attempt(answer);
     }
     if plan.rpc.path.ends_with("AuthService/LogOut") && sign(headers) {
         return with_cookies(
@@ -88,7 +104,19 @@ fn with_session(answer: Answer) -> fault::Result<Answer> {
     with_cookies(answer.with_body(Bytes::from(document.to_string())), cookies)
 }
 
-fn with_cookies(mut answer: Answer, cookies: [String; 2]) -> fault::Result<Answer> {
+fn with_attempt(answer: Answer) -> fault::Result<Answer> {
+    let mut document: Value = serde_json::from_slice(answer.body()).map_err(Fault::internal)?;
+    let Some(Value::String(token)) = document.get_mut(ATTEMPT_TOKEN).map(Value::take) else {
+        return Ok(answer);
+    };
+    if let Some(members) = document.as_object_mut() {
+        members.insert(ATTEMPT_TOKEN.to_owned(), Value::String(String::new()));
+    }
+    let cookies = [cookie(ATTEMPT, &token, ATTEMPT_PATH, "Strict", ATTEMPT_SECONDS)];
+    with_cookies(answer.with_body(Bytes::from(document.to_string())), cookies)
+}
+
+fn with_cookies<const N: usize>(mut answer: Answer, cookies: [String; N]) -> fault::Result<Answer> {
     for cookie in cookies {
         let cookie = HeaderValue::try_from(cookie).map_err(Fault::internal)?;
         answer.headers_mut().append(header::SET_COOKIE, cookie);

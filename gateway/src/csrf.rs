@@ -20,7 +20,7 @@ impl Gate {
     /// # Errors
     /// 403 `request_forged`.
     pub(crate) fn must_be_meant(&self, plan: &Plan, parts: &Parts) -> fault::Result<()> {
-        if plan.opens_session && cookies::wished(&parts.headers) {
+        if (plan.opens_session || plan.binds_browser) && cookies::wished(&parts.headers) {
             return self.must_be_from_here(parts);
         }
         self.must_be_meant_by_cookie(parts)

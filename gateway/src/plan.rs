@@ -8,6 +8,9 @@ use http::StatusCode;
 use http::uri::PathAndQuery;
 use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor};
 
+/// The field whose value stays in the browser that is sent to sign in elsewhere.
+pub(crate) const ATTEMPT_TOKEN: &str = "attempt_token";
+
 /// How one rpc is served over HTTP.
 #[derive(Debug)]
 pub struct Plan {
@@ -37,6 +40,10 @@ pub struct Plan {
     pub opens_session: bool,
     /// The request field that the refresh token of a cookie fills.
     pub refresh_token: Option<FieldDescriptor>,
+    /// Whether its answer carries what binds a sign-in elsewhere to the browser that was sent there.
+    pub binds_browser: bool,
+    /// The request field that the token of such a cookie fills.
+    pub attempt_token: Option<FieldDescriptor>,
     /// Whether the answer is a stream, served as server-sent events.
     pub streams: bool,
     /// Of a stream: the fields that lead to an event's id; may be empty.
@@ -86,9 +93,9 @@ impl Plan {
             expected_revision: revision_of(&input),
             revision: revision_fields(&rpc.descriptor.output()),
             opens_session: opens_session(&rpc.descriptor.output()),
-            refresh_token: input
-                .get_field_by_name("refresh_token")
-                .filter(|field| field.kind() == Kind::String && !field.is_list()),
+            refresh_token: text_field(&input, "refresh_token"),
+            binds_browser: text_field(&rpc.descriptor.output(), ATTEMPT_TOKEN).is_some(),
+            attempt_token: text_field(&input, ATTEMPT_TOKEN),
             streams: streams(rpc, route)?,
             event_id: event_id(rpc, route)?,
             resume: resume_field(rpc, route, &input)?,
@@ -154,6 +161,10 @@ fn streams(rpc: &Method, route: &HttpRoute) -> fault::Result<bool> {
         true if route.verb != Verb::Get => Err(broken(rpc, "a stream answers GET")),
         streams => Ok(streams),
     }
+}
+
+fn text_field(message: &MessageDescriptor, name: &str) -> Option<FieldDescriptor> {
+    message.get_field_by_name(name).filter(|field| field.kind() == Kind::String && !field.is_list())
 }
 
 fn opens_session(output: &MessageDescriptor) -> bool {

@@ -31,10 +31,8 @@ impl From<Fault> for Refusal {
         let refusal = Self { status, headers: Vec::new(), fault };
         match status {
             StatusCode::UNAUTHORIZED => refusal.with_challenge(),
-            StatusCode::SERVICE_UNAVAILABLE => {
-                refusal.with_header(header::RETRY_AFTER, HeaderValue::from_static("1"))
-            }
-            StatusCode::TOO_MANY_REQUESTS => refusal.with_patience(),
+            StatusCode::SERVICE_UNAVAILABLE => refusal.with_patience(Some(1)),
+            StatusCode::TOO_MANY_REQUESTS => refusal.with_patience(None),
             _ => refusal,
         }
     }
@@ -67,10 +65,11 @@ impl Refusal {
         self
     }
 
-    /// A fault that says when trying again makes sense says so in the header, too.
-    fn with_patience(self) -> Self {
-        let seconds = self.fault.facts().find(|(name, _)| *name == "retry_after_seconds");
-        match seconds.and_then(|(_, text)| text.parse::<u64>().ok()) {
+    /// How long to wait, where a fact of the fault says it, else as given.
+    fn with_patience(self, otherwise: Option<u64>) -> Self {
+        let told = self.fault.facts().find(|(name, _)| *name == "retry_after_seconds");
+        let seconds = told.and_then(|(_, value)| value.parse().ok()).or(otherwise);
+        match seconds {
             Some(seconds) => self.with_header(header::RETRY_AFTER, HeaderValue::from(seconds)),
             None => self,
         }
@@ -196,6 +195,17 @@ mod tests {
             let answer = Refusal::from(Fault::new(code, "because", "Because.")).into_answer("t");
             assert_eq!(answer.status().as_u16(), code.http_status());
         }
+    }
+
+    #[test]
+    fn whoever_must_wait_is_told_how_long() {
+        let waits = |fault: Fault| {
+            let answer = Refusal::from(fault).into_answer("t");
+            answer.headers().get(header::RETRY_AFTER).map(|value| value.to_str().unwrap().to_owned())
+        };
+        let locked = Fault::new(Code::TooMany, "account_locked", "Locked.");
+        assert_eq!(waits(locked.with_fact("retry_after_seconds", 60)).as_deref(), Some("60"));
+        assert_eq!(waits(Fault::unavailable("x", "y")).as_deref(), Some("1"));
     }
 
     #[test]

@@ -12,10 +12,10 @@ const HOST: &str = "platform.example";
 const PASSWORD: &str = "an operator's long password";
 
 /// A signed-in operator, who talks to the platform's host.
-struct Operator(Customer);
+pub struct Operator(Customer);
 
 impl Operator {
-    async fn of(fleet: &Fleet) -> Self {
+    pub async fn of(fleet: &Fleet) -> Self {
         let clock = std::sync::Arc::new(kernel::SystemClock);
         let platform = fleet::start::platform(&fleet.config, &[], clock).await.unwrap();
         let people = Provisioner::new(&platform, fleet.config.identity.clone()).unwrap();
@@ -29,7 +29,8 @@ impl Operator {
         somebody
     }
 
-    async fn send(&self, method: Method, path: &str, body: Value) -> Value {
+    /// A call that must succeed; answers its body.
+    pub async fn send(&self, method: Method, path: &str, body: Value) -> Value {
         let request = self.0.request(method.clone(), path).header("host", HOST);
         let request = if method == Method::GET { request } else { request.json(&body) };
         self.0.send(request).await.ok()

@@ -6,8 +6,10 @@
 
 pub mod books;
 pub mod customer;
+pub mod device;
 pub mod events;
 pub mod fleet;
+pub mod oidc;
 pub mod outside;
 pub mod processes;
 

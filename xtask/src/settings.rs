@@ -77,6 +77,7 @@ pub fn of_vbwd(ports: &Ports, secrets: &Secrets, database_url: &str) -> Vec<(&'s
         ("VBWD_FLEET_SECRET", secrets.fleet_secret.clone()),
         ("VBWD_GATEWAY_LISTEN", local(ports.gateway)),
         ("VBWD_IDENTITY_PUBLIC_URL", format!("http://localhost:{}", ports.gateway)),
+        ("VBWD_IDENTITY_HOSTS_WITHOUT_PROOF", "localhost".to_owned()),
         ("VBWD_ADMIN_LISTEN", local(ports.admin)),
         ("VBWD_SANDBOX_LISTEN", local(ports.sandbox)),
         ("VBWD_SANDBOX_WEBHOOK_URL", format!("http://{}/api/v1/webhooks/sandbox", local(ports.gateway))),

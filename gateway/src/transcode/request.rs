@@ -97,11 +97,19 @@ fn fill_from_query(message: &mut DynamicMessage, plan: &Plan, input: &Input<'_>,
     }
 }
 
-/// A browser whose session lies in cookies cannot write the refresh token itself.
+/// A browser cannot write what lies in its cookies itself: the refresh token of a session, the token that
+/// binds a sign-in elsewhere to it.
 fn fill_from_cookie(message: &mut DynamicMessage, plan: &Plan, headers: &HeaderMap) {
-    let (Some(field), Some(token)) = (&plan.refresh_token, cookies::refresh_token(headers)) else { return };
-    if !message.has_field(field) {
-        message.set_field(field, Value::String(token.to_owned()));
+    let held = [
+        (&plan.refresh_token, cookies::refresh_token(headers)),
+        (&plan.attempt_token, cookies::attempt_token(headers)),
+    ];
+    for (field, token) in held {
+        if let (Some(field), Some(token)) = (field, token)
+            && !message.has_field(field)
+        {
+            message.set_field(field, Value::String(token.to_owned()));
+        }
     }
 }
 

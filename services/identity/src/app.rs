@@ -12,6 +12,7 @@ mod challenge;
 mod email;
 mod erase;
 mod federated;
+mod host_claim;
 mod impersonate;
 mod invitation;
 mod key;
@@ -23,6 +24,7 @@ mod passkey;
 mod password;
 mod permission;
 mod persons;
+mod place;
 mod platform;
 mod policy;
 mod profile;
@@ -54,6 +56,7 @@ use sqlx::PgConnection;
 use crate::config::Config;
 use crate::federation::Outside;
 use crate::hashing::Hasher;
+use crate::host_probe::HostProbe;
 use crate::secrets::{Secrets, random, token_digest};
 use crate::signing::{Loaded, SigningKeys};
 use crate::tables::{levels, refresh_tokens, roles};
@@ -63,7 +66,8 @@ pub(crate) use challenge::Pending;
 pub(crate) use federated::Arrival;
 pub(crate) use invitation::NewMember;
 pub(crate) use key::KeyWish;
-pub(crate) use log_in::{LogIn, Place};
+pub(crate) use log_in::LogIn;
+pub(crate) use place::Place;
 pub(crate) use profile::{Edit, Profile};
 pub(crate) use provider::Wanted;
 pub(crate) use register::NewAccount;
@@ -82,6 +86,7 @@ pub struct Identity {
     pub(crate) secrets: Arc<Secrets>,
     pub(crate) keys: SigningKeys,
     pub(crate) outside: Outside,
+    pub(crate) probe: HostProbe,
 }
 
 /// A pair of tokens.
@@ -121,7 +126,8 @@ impl Identity {
         let keys = SigningKeys::new(store.clone(), Arc::clone(&secrets), config.access_token_life_seconds);
         let hasher = Hasher::new(&config.hashing)?;
         let outside = Outside::new(&config.federation)?;
-        Ok(Self { store, clock, config, hasher, secrets, keys, outside })
+        let probe = HostProbe::new(&config.hosts)?;
+        Ok(Self { store, clock, config, hasher, secrets, keys, outside, probe })
     }
 
     /// Writes a fresh refresh token into the family and signs an access token with what the user

@@ -34,6 +34,8 @@ pub struct Config {
     pub sources: velocity::Policy,
     /// Log-in with an account elsewhere.
     pub federation: Federation,
+    /// Proof that hosts belong to tenants.
+    pub hosts: Hosts,
     /// Password hashing.
     pub hashing: Hashing,
 }
@@ -53,6 +55,35 @@ pub struct Federation {
 impl Default for Federation {
     fn default() -> Self {
         Self { allow_http: false, allowed_networks: Vec::new(), timeout_ms: 5000 }
+    }
+}
+
+/// Settings of looking for the proof that a host belongs to a tenant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Hosts {
+    /// Hosts, with everything below them, that tenants may have without proof: `localhost` of a developer.
+    pub without_proof: Vec<String>,
+    /// Whether the proof is fetched without TLS, as certificates are; whoever can change what is on its way
+    /// can then prove a host of others.
+    pub allow_http: bool,
+    /// The port at which it is fetched; 0 means the usual one.
+    pub port: u16,
+    /// Networks that are not public and may be spoken to all the same: `10.1.0.0/16`.
+    pub allowed_networks: Vec<String>,
+    /// How long one answer may take.
+    pub timeout_ms: u64,
+}
+
+impl Default for Hosts {
+    fn default() -> Self {
+        Self {
+            without_proof: Vec::new(),
+            allow_http: false,
+            port: 0,
+            allowed_networks: Vec::new(),
+            timeout_ms: 5000,
+        }
     }
 }
 
@@ -88,6 +119,7 @@ impl Default for Config {
             lockout: lockout::Policy::default(),
             sources: velocity::Policy::default(),
             federation: Federation::default(),
+            hosts: Hosts::default(),
             hashing: Hashing::default(),
         }
     }
@@ -115,6 +147,7 @@ impl Config {
             ("impersonation_minutes_max", (1..=8 * 60).contains(&self.impersonation_minutes_max)),
             ("public_url", is_url(&self.public_url)),
             ("federation/timeout_ms", (1..=60_000).contains(&self.federation.timeout_ms)),
+            ("hosts/timeout_ms", (1..=60_000).contains(&self.hosts.timeout_ms)),
             ("lockout/failures_max", lockout.failures_max >= 1),
             ("lockout/window_seconds", lockout.window_seconds >= 1),
             ("lockout/first_lock_seconds", lockout.first_lock_seconds >= 1),

@@ -7,6 +7,7 @@ mod audit;
 mod auth;
 mod convert;
 mod federation;
+mod host_claim;
 mod passkey;
 mod permission;
 mod profile;

@@ -15,6 +15,7 @@ pub mod events;
 mod federation;
 mod grpc;
 mod hashing;
+mod host_probe;
 mod metrics;
 mod outbound;
 pub mod provision;
@@ -44,6 +45,7 @@ pub use provision::{DemoTenant, NewTenant, NewUser, Provisioner, seed_demo};
 pub const NAME: &str = "identity";
 
 const UPKEEP_EVERY: Duration = Duration::from_secs(60 * 60);
+const LOOK_FOR_HOSTS_EVERY: Duration = Duration::from_secs(30);
 
 /// The service: its rpcs and its roles.
 ///
@@ -53,6 +55,7 @@ pub async fn service(platform: &Platform, config: Config) -> fault::Result<Servi
     let identity = Arc::new(build(platform, config)?);
     let (bus, outbox) = (platform.bus(), identity.store.clone());
     let (rotating, sweeping) = (Arc::clone(&identity), Arc::clone(&identity));
+    let looking = Arc::clone(&identity);
     let (writing, notify) = (Arc::clone(&identity), platform.peer(NAME, "notify").ok());
     let roles = vec![
         Role::task("relay", move |drain| {
@@ -69,6 +72,10 @@ pub async fn service(platform: &Platform, config: Config) -> fault::Result<Servi
         Role::task("sweep", move |drain| {
             let identity = Arc::clone(&sweeping);
             hourly(drain, move || sweep(Arc::clone(&identity)))
+        }),
+        Role::task("host-claims", move |drain| {
+            let identity = Arc::clone(&looking);
+            every(LOOK_FOR_HOSTS_EVERY, drain, move || look_for_hosts(Arc::clone(&identity)))
         }),
     ];
     Ok(Service { name: NAME, routes: grpc::routes(identity), roles })
@@ -97,8 +104,19 @@ async fn sweep(identity: Arc<Identity>) -> fault::Result<()> {
     identity.sweep().await
 }
 
-/// Runs `work` now and every hour. A failure ends it; the supervisor starts it again.
+async fn look_for_hosts(identity: Arc<Identity>) -> fault::Result<()> {
+    identity.look_for_hosts().await
+}
+
 async fn hourly<F>(drain: Drain, work: impl Fn() -> F) -> fault::Result<()>
+where
+    F: Future<Output = fault::Result<()>>,
+{
+    every(UPKEEP_EVERY, drain, work).await
+}
+
+/// Runs `work` now and every `pause`. A failure ends it; the supervisor starts it again.
+async fn every<F>(pause: Duration, drain: Drain, work: impl Fn() -> F) -> fault::Result<()>
 where
     F: Future<Output = fault::Result<()>>,
 {
@@ -106,7 +124,7 @@ where
         work().await?;
         tokio::select! {
             () = drain.cancelled() => return Ok(()),
-            () = tokio::time::sleep(UPKEEP_EVERY) => {}
+            () = tokio::time::sleep(pause) => {}
         }
     }
 }

@@ -10,6 +10,7 @@ pub mod email;
 pub mod export;
 pub mod extension;
 pub mod federation;
+pub mod host_claim;
 pub mod impersonation;
 pub mod keys;
 pub mod lockout;

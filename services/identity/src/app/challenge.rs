@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::app::log_in::Place;
+use crate::app::place::Place;
 use crate::app::proof::{Attempt, refuse_locked};
 use crate::app::second_proof::Answer;
 use crate::app::{Identity, TokenPair, decode_token, encode_token, later};

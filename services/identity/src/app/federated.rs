@@ -7,32 +7,27 @@
 //! part of the key, and named again in the answer (RFC 9207), so that no provider can answer for
 //! another. A second factor of ours is asked for all the same.
 
-use auth::Caller;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use eventstore::{CommandContext, UnitOfWork, storage};
-use ids::{SessionId, TenantId, UserId};
-use jiff::Timestamp;
-use secrecy::SecretString;
-use serde_json::json;
-use sha2::{Digest as _, Sha256};
-use subtle::ConstantTimeEq as _;
+mod arrival;
+mod departure;
+mod links;
 
-use crate::app::log_in::{LogIn, Place};
-use crate::app::provider;
-use crate::app::{Identity, decode_token, encode_token, later};
+use eventstore::{CommandContext, UnitOfWork};
+use ids::{TenantId, UserId};
+use jiff::Timestamp;
+use serde_json::json;
+
+use crate::app::Identity;
+use crate::app::log_in::LogIn;
+use crate::app::place::Place;
 use crate::audit::{self, Action};
 use crate::events::{IdentityEvent, IdentityLink, USER, UserRegistered};
-use crate::federation::{Person, Returned};
+use crate::federation::Person;
 use crate::rejection::Rejection;
 use crate::rules::email::EmailAddress;
-use crate::rules::federation::{ATTEMPT_LIFE_SECONDS, Expected};
 use crate::rules::roles::CUSTOMER;
 use crate::rules::second_factor::FEDERATED;
-use crate::secrets::{random, token_digest};
-use crate::tables::providers::{self, Attempt, Linked, Provider};
+use crate::tables::providers::{self, Provider};
 use crate::tables::users::{self, NewUser, Status};
-use crate::tables::{sessions, tenants};
 
 /// Where to send the browser, and what it keeps meanwhile.
 pub(crate) struct Departure {
@@ -50,49 +45,6 @@ pub(crate) struct Arrival<'a> {
 }
 
 impl Identity {
-    /// Begins a log-in.
-    ///
-    /// # Errors
-    /// `identity_provider_not_found`, `provider_unavailable`, `provider_untrusted`.
-    pub(crate) async fn begin_federated(
-        &self,
-        context: &CommandContext,
-        provider: &str,
-        session: Option<SessionId>,
-    ) -> fault::Result<Departure> {
-        let provider = self.usable_provider(context.tenant, provider).await?;
-        let known = self.outside.provider(&provider.issuer).await?;
-        let (tenant, now) = (context.tenant, self.clock.wall());
-        let [state, token, nonce, verifier] = [random::<32>()?, random()?, random()?, random()?];
-        let sealed = [nonce, verifier].concat();
-        let attempt = Attempt {
-            attempt_digest: token_digest(&token).to_vec(),
-            sealed: self.secrets.seal(&sealed_for(tenant, &provider.provider), &sealed)?,
-            session,
-            expires_at: later(now, ATTEMPT_LIFE_SECONDS),
-        };
-        let mut unit = self.store.begin(context).await?;
-        let digest = token_digest(&state);
-        providers::insert_attempt(unit.connection(), tenant, &provider.provider, &digest, &attempt, now)
-            .await?;
-        let redirect_uri = self.redirect_uri(&mut unit, &provider.provider).await?;
-        unit.commit().await?;
-        let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(encode_token(&verifier).as_bytes()));
-        let scopes = format!("openid {}", provider.scopes.join(" "));
-        let mut url =
-            url::Url::parse(&known.discovery.authorization_endpoint).map_err(fault::Fault::internal)?;
-        url.query_pairs_mut()
-            .append_pair("response_type", "code")
-            .append_pair("client_id", &provider.client_id)
-            .append_pair("redirect_uri", &redirect_uri)
-            .append_pair("scope", &scopes)
-            .append_pair("state", &encode_token(&state))
-            .append_pair("nonce", &encode_token(&nonce))
-            .append_pair("code_challenge", &challenge)
-            .append_pair("code_challenge_method", "S256");
-        Ok(Departure { url: url.into(), attempt_token: encode_token(&token) })
-    }
-
     /// Completes a log-in.
     ///
     /// # Errors
@@ -118,162 +70,6 @@ impl Identity {
         let outcome = self.proceed(&mut unit, &keys, place, user, vec![FEDERATED.to_owned()], now).await?;
         unit.commit().await?;
         Ok(outcome)
-    }
-
-    /// Begins to link an account elsewhere to the caller.
-    ///
-    /// # Errors
-    /// As [`Self::begin_federated`]; `own_session_required`, `password_wrong`.
-    pub(crate) async fn begin_link(
-        &self,
-        caller: &Caller,
-        context: &CommandContext,
-        provider: &str,
-        password: SecretString,
-    ) -> fault::Result<Departure> {
-        let (_, session) = caller.own_session()?;
-        let unit = self.begin_proven(caller, context, password, None).await?;
-        unit.commit().await?;
-        self.begin_federated(context, provider, Some(session)).await
-    }
-
-    /// Links the account elsewhere to the caller.
-    ///
-    /// # Errors
-    /// `own_session_required`, `session_ended`, `sign_in_invalid`, `identity_taken`.
-    pub(crate) async fn complete_link(
-        &self,
-        caller: &Caller,
-        context: &CommandContext,
-        arrival: &Arrival<'_>,
-    ) -> fault::Result<Linked> {
-        let (user, session) = caller.own_session()?;
-        let (provider, person) = self.person_of(context, arrival, Some(session)).await?;
-        let (tenant, now) = (context.tenant, self.clock.wall());
-        let mut unit = self.store.begin(context).await?;
-        users::lock(unit.connection(), tenant, user).await?;
-        if !sessions::is_open(unit.connection(), tenant, user, session, now).await? {
-            return Err(Rejection::SessionEnded.into());
-        }
-        self.link(&mut unit, &provider, &person, user, caller.origin.as_deref()).await?;
-        let linked = providers::linked_by(unit.connection(), tenant, user).await?;
-        unit.commit().await?;
-        let found = linked.into_iter().find(|linked| linked.provider == provider.provider);
-        found.ok_or_else(|| Rejection::IdentityTaken.into())
-    }
-
-    /// The accounts elsewhere that the caller has linked.
-    ///
-    /// # Errors
-    /// `own_session_required`.
-    pub(crate) async fn linked_identities(&self, caller: &Caller) -> fault::Result<Vec<Linked>> {
-        let (user, _) = caller.own_session()?;
-        let mut transaction = self.store.read(caller.tenant).await?;
-        let linked = providers::linked_by(&mut transaction, caller.tenant, user).await?;
-        transaction.rollback().await.map_err(storage)?;
-        Ok(linked)
-    }
-
-    /// Forgets a link of the caller, under the lock of the user: of several ways in, one stays.
-    ///
-    /// # Errors
-    /// `own_session_required`, `session_ended`, `identity_not_found`, `last_log_in_method`.
-    pub(crate) async fn unlink(
-        &self,
-        caller: &Caller,
-        context: &CommandContext,
-        provider: &str,
-    ) -> fault::Result<()> {
-        let (user, session) = caller.own_session()?;
-        let (tenant, now) = (context.tenant, self.clock.wall());
-        let mut unit = self.store.begin(context).await?;
-        users::lock(unit.connection(), tenant, user).await?;
-        if !sessions::is_open(unit.connection(), tenant, user, session, now).await? {
-            return Err(Rejection::SessionEnded.into());
-        }
-        if providers::unlink(unit.connection(), tenant, user, Some(provider)).await? == 0 {
-            return Err(Rejection::IdentityUnknown.into());
-        }
-        self.keep_a_way_in(&mut unit, user).await?;
-        let event = IdentityLink { user, provider: provider.to_owned() };
-        unit.append_fact(USER, user.as_uuid(), IdentityEvent::IdentityUnlinked(event)).await?;
-        self.record_about(&mut unit, caller.origin.as_deref(), "user.unlink_identity", user).await?;
-        unit.commit().await?;
-        Ok(())
-    }
-
-    /// Refuses what would leave a user without a way into the account.
-    pub(super) async fn keep_a_way_in(&self, unit: &mut UnitOfWork, user: UserId) -> fault::Result<()> {
-        let tenant = unit.context()?.tenant;
-        let password = users::hold_credentials(unit.connection(), tenant, user).await?;
-        let has_password = password.is_some_and(|known| known.password_hash.is_some());
-        let others = providers::linked_by(unit.connection(), tenant, user).await?.len();
-        let passkeys = crate::tables::factors::of(unit.connection(), tenant, user).await?.passkeys;
-        let any = has_password || others > 0 || passkeys > 0;
-        if any { Ok(()) } else { Err(Rejection::LastLogInMethod.into()) }
-    }
-
-    /// The person that the browser's answer stands for.
-    async fn person_of(
-        &self,
-        context: &CommandContext,
-        arrival: &Arrival<'_>,
-        session: Option<SessionId>,
-    ) -> fault::Result<(Provider, Person)> {
-        let (tenant, now) = (context.tenant, self.clock.wall());
-        let state = decode_token(arrival.state).ok_or(Rejection::SignInInvalid)?;
-        let mut unit = self.store.begin(context).await?;
-        let attempt =
-            providers::take_attempt(unit.connection(), tenant, arrival.provider, &token_digest(&state))
-                .await?;
-        let redirect_uri = self.redirect_uri(&mut unit, arrival.provider).await?;
-        unit.commit().await?;
-        let attempt = attempt.ok_or(Rejection::SignInInvalid)?;
-        let token = decode_token(arrival.attempt_token).ok_or(Rejection::SignInInvalid)?;
-        let same_browser = bool::from(token_digest(&token).ct_eq(&attempt.attempt_digest));
-        if !same_browser || now >= attempt.expires_at || attempt.session != session {
-            return Err(Rejection::SignInInvalid.into());
-        }
-        let provider = self.usable_provider(tenant, arrival.provider).await?;
-        let known = self.outside.provider(&provider.issuer).await?;
-        let named = known.discovery.authorization_response_iss_parameter_supported || !arrival.iss.is_empty();
-        if named && arrival.iss != provider.issuer {
-            return Err(Rejection::SignInInvalid.into());
-        }
-        let sealed = self.secrets.open(&sealed_for(tenant, &provider.provider), &attempt.sealed)?;
-        let halves = sealed.split_at_checked(32).ok_or(Rejection::SignInInvalid)?;
-        let [nonce, verifier] = [halves.0, halves.1].map(|half| URL_SAFE_NO_PAD.encode(half));
-        let secret = self.secret_at(tenant, &provider)?;
-        let expected = Expected { issuer: &provider.issuer, client_id: &provider.client_id, nonce: &nonce };
-        let returned = Returned {
-            code: arrival.code,
-            redirect_uri: &redirect_uri,
-            verifier: &verifier,
-            expected,
-            client_secret: secret.as_ref(),
-        };
-        let person = self.outside.exchange(&known, &returned, now).await?;
-        Ok((provider, person))
-    }
-
-    fn secret_at(&self, tenant: TenantId, provider: &Provider) -> fault::Result<Option<SecretString>> {
-        let Some(sealed) = &provider.sealed_secret else { return Ok(None) };
-        let secret = self.secrets.open(&provider::context(tenant, &provider.provider), sealed)?;
-        String::from_utf8(secret).map(|text| Some(SecretString::from(text))).map_err(fault::Fault::internal)
-    }
-
-    async fn usable_provider(&self, tenant: TenantId, name: &str) -> fault::Result<Provider> {
-        let mut transaction = self.store.read(tenant).await?;
-        let found = providers::find(&mut transaction, tenant, name).await?;
-        transaction.rollback().await.map_err(storage)?;
-        Ok(found.filter(|provider| provider.enabled).ok_or(Rejection::ProviderUnknown)?)
-    }
-
-    async fn redirect_uri(&self, unit: &mut UnitOfWork, provider: &str) -> fault::Result<String> {
-        let tenant = unit.context()?.tenant;
-        let host = tenants::main_host(unit.connection(), tenant).await?;
-        let base = self.config.public_url.replace("{host}", host.as_deref().unwrap_or("localhost"));
-        Ok(format!("{base}/auth/callback/{provider}"))
     }
 
     /// Whose account it is: by the link; else by an address that both sides have proven; else a new one.

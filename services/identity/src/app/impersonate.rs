@@ -5,7 +5,7 @@ use ids::{SessionId, UserId};
 use jiff::Timestamp;
 use serde_json::json;
 
-use crate::app::log_in::Place;
+use crate::app::place::Place;
 use crate::app::user::Cause;
 use crate::app::{Family, Identity, TokenPair, later};
 use crate::audit::{self, Action};

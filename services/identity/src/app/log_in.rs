@@ -11,6 +11,7 @@ use serde_json::json;
 
 use crate::app::challenge::{Demand, Pending};
 use crate::app::letters::Draft;
+use crate::app::place::Place;
 use crate::app::{Family, Identity, TokenPair, later};
 use crate::events::{IdentityEvent, SessionOpened, USER};
 use crate::rejection::Rejection;
@@ -20,17 +21,6 @@ use crate::rules::second_factor::PASSWORD;
 use crate::signing::Loaded;
 use crate::tables::sessions::{self, NewSession};
 use crate::tables::users;
-
-/// Where a log-in comes from.
-#[derive(Clone, Copy)]
-pub(crate) struct Place<'a> {
-    /// Address, as the edge saw it.
-    pub(crate) origin: Option<&'a str>,
-    /// Where that is, as far as the edge knows: ISO 3166-1, two letters.
-    pub(crate) country: Option<&'a str>,
-    /// What the client says it is.
-    pub(crate) user_agent: &'a str,
-}
 
 /// What a first factor leads to.
 pub(crate) enum LogIn {

@@ -5,30 +5,30 @@
 //! administration, and is told in both audit trails: the platform's, and the tenant's own, whose owners
 //! may know what was done to them. Heads are locked in that order.
 
-use auth::{Caller, PLATFORM_TENANT};
+mod create;
+mod hosts;
+mod purge;
+
+use auth::PLATFORM_TENANT;
 use contracts::vbwd::identity::v1 as proto;
-use eventstore::{CommandContext, UnitOfWork, body_hash};
-use ids::{TenantId, UserId};
+use eventstore::{CommandContext, UnitOfWork};
+use ids::TenantId;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::app::Identity;
 use crate::app::user::Cause;
-use crate::app::{Identity, NewMember};
 use crate::audit::{self, Action};
 use crate::events::{IdentityEvent, TENANT, TenantDeletionScheduled, TenantNews};
-use crate::grpc::tenant_message;
 use crate::rejection::Rejection;
-use crate::rules::details::Details;
-use crate::rules::roles::OWNER;
-use crate::rules::tenant::{Limits, check_host, check_settings, check_slug};
+use crate::rules::tenant::Limits;
 use crate::tables::platform::{self, Profile, TenantStatus};
-use crate::tables::tenants;
+use crate::tables::{tenant_search, tenants};
 
 const GRACE_DAYS: i32 = 30;
 const GRACE_DAYS_MAX: i32 = 365;
 const REASON_LENGTH_MAX: usize = 500;
-const HOSTS_MAX: usize = 50;
 
 impl Identity {
     /// At most `limit` tenants that fit, newest first, behind `before`.
@@ -42,7 +42,7 @@ impl Identity {
         limit: i64,
     ) -> fault::Result<Vec<Profile>> {
         let mut unit = self.store.begin_worker(None).await?;
-        let page = platform::page(unit.connection(), wanted, before, limit).await?;
+        let page = tenant_search::page(unit.connection(), wanted, before, limit).await?;
         unit.rollback().await?;
         Ok(page)
     }
@@ -56,98 +56,6 @@ impl Identity {
         let found = platform::find(unit.connection(), tenant, false).await?;
         unit.rollback().await?;
         Ok(found.ok_or(Rejection::TenantUnknown)?)
-    }
-
-    /// Creates a tenant and invites its owner. The invitation is a commit of its own, with an id that
-    /// follows from the operation: whoever repeats a call that was cut off in between finishes it.
-    ///
-    /// # Errors
-    /// Unfit input, `slug_taken`, `host_taken`, `operation_id_reused`.
-    pub(crate) async fn create_tenant(
-        &self,
-        cause: &Cause<'_>,
-        message: proto::CreateTenantRequest,
-    ) -> fault::Result<proto::CreateTenantResponse> {
-        let limits = limits(message.limits)?;
-        check_new(&message)?;
-        let hash = body_hash("CreateTenant", &message);
-        let mut unit = self.store.begin(cause.context).await?;
-        if let Some(answer) = unit.claim(&hash).await? {
-            return Ok(answer);
-        }
-        unit.rollback().await?;
-        let tenant = TenantId::derived(&["tenant", &cause.context.operation_id.to_string()]);
-        let profile = match self.tenant(tenant).await {
-            Ok(begun) => begun,
-            Err(_) => self.found_tenant(cause, tenant, &message, limits).await?,
-        };
-        let owner = self.invite_owner(cause, tenant, &message).await?;
-        let answer = proto::CreateTenantResponse {
-            tenant: Some(tenant_message(profile)),
-            owner_id: owner.map(|owner| owner.to_string()).unwrap_or_default(),
-        };
-        let mut unit = self.store.begin(cause.context).await?;
-        unit.remember(&hash, &answer).await?;
-        unit.commit().await?;
-        Ok(answer)
-    }
-
-    async fn found_tenant(
-        &self,
-        cause: &Cause<'_>,
-        tenant: TenantId,
-        message: &proto::CreateTenantRequest,
-        limits: Limits,
-    ) -> fault::Result<Profile> {
-        let row = tenants::NewTenant {
-            id: tenant,
-            slug: &message.slug,
-            name: &message.name,
-            default_currency: &message.default_currency,
-            locale: &message.default_locale,
-            at: self.clock.wall(),
-        };
-        let mut unit = self.worker_for(cause, tenant).await?;
-        if tenants::insert(unit.connection(), &row).await? != tenant {
-            return Err(Rejection::SlugTaken.into());
-        }
-        for host in &message.hosts {
-            self.give(&mut unit, tenant, host).await?;
-        }
-        if let Some(main) = message.hosts.first() {
-            platform::set_main_host(unit.connection(), tenant, main).await?;
-        }
-        let mut profile = locked(&mut unit, tenant).await?;
-        profile.limits = limits;
-        platform::write(unit.connection(), &profile).await?;
-        unit.append_fact(TENANT, tenant.as_uuid(), IdentityEvent::TenantCreated(TenantNews {})).await?;
-        let after = json!({ "slug": profile.slug, "hosts": message.hosts, "limits": limits });
-        self.record_twice(&mut unit, cause, tenant, "tenant.create", (None, Some(after))).await?;
-        unit.commit().await?;
-        self.tenant(tenant).await
-    }
-
-    /// None when an earlier attempt has invited the owner already.
-    async fn invite_owner(
-        &self,
-        cause: &Cause<'_>,
-        tenant: TenantId,
-        message: &proto::CreateTenantRequest,
-    ) -> fault::Result<Option<UserId>> {
-        let service = Caller::service(crate::NAME, tenant);
-        let context = self.context_in(cause, tenant);
-        let new = NewMember {
-            email: &message.owner_email,
-            display_name: &message.owner_name,
-            roles: vec![OWNER.to_owned()],
-            details: Details::default(),
-            password: None,
-        };
-        match self.create_member(&Cause { caller: &service, context: &context }, new).await {
-            Ok(profile) => Ok(Some(profile.user.id)),
-            Err(fault) if fault.reason() == "email_taken" => Ok(None),
-            Err(fault) => Err(fault),
-        }
     }
 
     /// Stops a tenant.
@@ -236,93 +144,8 @@ impl Identity {
         self.finish_changed(unit, cause, "tenant.limits", &before, after).await
     }
 
-    /// Lets a tenant answer on a host.
-    ///
-    /// # Errors
-    /// `tenant_not_found`, `host_taken`, an unfit host, `too_many_hosts`.
-    pub(crate) async fn add_tenant_host(
-        &self,
-        cause: &Cause<'_>,
-        tenant: TenantId,
-        host: &str,
-    ) -> fault::Result<Profile> {
-        check_host(host)?;
-        let (mut unit, before) = self.begin_on_tenant(cause, tenant).await?;
-        if before.hosts.iter().any(|(known, _)| known == host) {
-            return Ok(before);
-        }
-        if before.hosts.len() >= HOSTS_MAX {
-            return Err(Rejection::HostsTooMany { max: HOSTS_MAX }.into());
-        }
-        self.give(&mut unit, tenant, host).await?;
-        if !before.hosts.iter().any(|(_, is_main)| *is_main) {
-            platform::set_main_host(unit.connection(), tenant, host).await?;
-        }
-        let after = locked(&mut unit, tenant).await?;
-        self.finish_changed(unit, cause, "tenant.add_host", &before, after).await
-    }
-
-    /// Takes a host from a tenant.
-    ///
-    /// # Errors
-    /// `tenant_not_found`, `main_host_stays`.
-    pub(crate) async fn remove_tenant_host(
-        &self,
-        cause: &Cause<'_>,
-        tenant: TenantId,
-        host: &str,
-    ) -> fault::Result<Profile> {
-        let (mut unit, before) = self.begin_on_tenant(cause, tenant).await?;
-        match before.hosts.iter().find(|(known, _)| known == host) {
-            None => return Ok(before),
-            Some((_, true)) => return Err(Rejection::MainHostStays.into()),
-            Some((_, false)) => platform::take_host(unit.connection(), tenant, host).await?,
-        }
-        let after = locked(&mut unit, tenant).await?;
-        self.finish_changed(unit, cause, "tenant.remove_host", &before, after).await
-    }
-
-    /// Purges tenants whose grace period is over; any number of processes may do it, the lock of the
-    /// tenant lets one.
-    ///
-    /// # Errors
-    /// Faults of the database.
-    pub(crate) async fn purge_tenants(&self) -> fault::Result<()> {
-        let mut unit = self.store.begin_worker(None).await?;
-        let due = platform::due_to_purge(unit.connection(), self.clock.wall()).await?;
-        unit.rollback().await?;
-        for tenant in due {
-            self.purge_tenant(tenant).await?;
-        }
-        Ok(())
-    }
-
-    async fn purge_tenant(&self, tenant: TenantId) -> fault::Result<()> {
-        let (service, context) = (Caller::service(crate::NAME, tenant), self.own_context(tenant));
-        let cause = Cause { caller: &service, context: &context };
-        let mut unit = self.worker_for(&cause, tenant).await?;
-        let before = locked(&mut unit, tenant).await?;
-        let due = before.purge_at.is_some_and(|at| at <= self.clock.wall());
-        if before.status != TenantStatus::Deleting || !due {
-            return Ok(());
-        }
-        platform::purge(unit.connection(), tenant).await?;
-        let after = Profile {
-            slug: format!("purged-{}", tenant.as_uuid().simple()),
-            name: String::new(),
-            status: TenantStatus::Purged,
-            suspended_reason: String::new(),
-            purge_at: None,
-            branding: Default::default(),
-            ..before.clone()
-        };
-        let event = IdentityEvent::TenantPurged(TenantNews {});
-        unit.append_fact(TENANT, tenant.as_uuid(), event).await?;
-        self.finish_on_tenant(unit, &cause, "tenant.purge", &before, after).await.map(drop)
-    }
-
     /// A transaction on another tenant, in the operator's circumstances.
-    async fn worker_for(&self, cause: &Cause<'_>, tenant: TenantId) -> fault::Result<UnitOfWork> {
+    pub(super) async fn worker_for(&self, cause: &Cause<'_>, tenant: TenantId) -> fault::Result<UnitOfWork> {
         let mut unit = self.store.begin_worker(Some(tenant)).await?;
         unit.set_context(self.context_in(cause, tenant));
         Ok(unit)
@@ -401,26 +224,8 @@ impl Identity {
         Ok(())
     }
 
-    async fn give(&self, unit: &mut UnitOfWork, tenant: TenantId, host: &str) -> fault::Result<()> {
-        let holder = tenants::give_host(unit.connection(), tenant, host).await?;
-        if holder == tenant { Ok(()) } else { Err(Rejection::HostTaken { host: host.to_owned() }.into()) }
-    }
-
     fn context_in(&self, cause: &Cause<'_>, tenant: TenantId) -> CommandContext {
         CommandContext { tenant, at: self.clock.now(tenant), ..cause.context.clone() }
-    }
-
-    fn own_context(&self, tenant: TenantId) -> CommandContext {
-        let operation_id = ids::OperationId::derived(&["purge", &tenant.to_string()]);
-        CommandContext {
-            tenant,
-            actor: format!("service:{}", crate::NAME),
-            operation_id,
-            correlation_id: operation_id.as_uuid(),
-            causation_id: None,
-            traceparent: None,
-            at: self.clock.now(tenant),
-        }
     }
 }
 
@@ -437,19 +242,6 @@ fn limits(wanted: Option<proto::TenantLimits>) -> Result<Limits, Rejection> {
         requests_per_minute: wanted.requests_per_minute,
     };
     limits.check().map(|()| limits)
-}
-
-fn check_new(message: &proto::CreateTenantRequest) -> Result<(), Rejection> {
-    check_slug(&message.slug)?;
-    check_settings(&message.name, &message.default_currency, &message.default_locale)?;
-    if message.hosts.is_empty() || message.hosts.len() > HOSTS_MAX {
-        return Err(Rejection::TenantUnfit { pointer: "/hosts", code: "out_of_range" });
-    }
-    message.hosts.iter().try_for_each(|host| check_host(host))?;
-    match crate::rules::email::EmailAddress::parse(&message.owner_email) {
-        Some(_) => Ok(()),
-        None => Err(Rejection::TenantUnfit { pointer: "/owner_email", code: "malformed" }),
-    }
 }
 
 /// What the audit trails keep of a tenant.

@@ -4,6 +4,8 @@
 //! codes come with the first factor, are told once and kept as keyed digests. Everything that weakens
 //! the account wants both factors; every change is told by letter.
 
+mod enrolment;
+
 use auth::Caller;
 use eventstore::{CommandContext, UnitOfWork, storage};
 use ids::{TenantId, UserId};
@@ -12,26 +14,18 @@ use secrecy::SecretString;
 use serde_json::json;
 use sqlx::PgConnection;
 
+use crate::app::Identity;
 use crate::app::letters::Draft;
-use crate::app::log_in::Place;
 use crate::app::proof::{Attempt, refuse_locked};
-use crate::app::second_proof::{Answer, Shown, totp_context};
-use crate::app::{Identity, TokenPair};
+use crate::app::second_proof::Answer;
 use crate::audit::{self, Action};
 use crate::events::{IdentityEvent, SecondFactorChanged, USER};
 use crate::rejection::Rejection;
 use crate::rules::email::EmailAddress;
 use crate::rules::second_factor::{Factors, RECOVERY_CODE_LENGTH, RECOVERY_CODES, heard, spoken};
-use crate::rules::totp::{SECRET_LENGTH, base32, otpauth_uri};
 use crate::secrets::random;
-use crate::tables::factors::{self, Totp};
-use crate::tables::{challenges, guards, passkeys, sessions, tenants, users};
-
-/// A secret, as it is told once.
-pub(crate) struct Enrolment {
-    pub(crate) secret: String,
-    pub(crate) uri: String,
-}
+use crate::tables::factors::{self};
+use crate::tables::{challenges, guards, passkeys, sessions, users};
 
 /// A user's second factors, as the user sees them.
 pub(crate) struct Overview {
@@ -53,52 +47,6 @@ impl Identity {
         let required = self.is_too_weak(&mut transaction, caller.tenant, user, (&[], false)).await?;
         transaction.rollback().await.map_err(storage)?;
         Ok(Overview { factors, totp_confirmed_at: totp.and_then(|totp| totp.confirmed_at), required })
-    }
-
-    /// Makes a secret for the caller's authenticator app.
-    ///
-    /// # Errors
-    /// As [`Self::begin_proven`]; `second_factor_present`.
-    pub(crate) async fn enrol_totp(
-        &self,
-        caller: &Caller,
-        context: &CommandContext,
-        password: SecretString,
-    ) -> fault::Result<Enrolment> {
-        let (user, _) = caller.own_session()?;
-        let mut unit = self.begin_proven(caller, context, password, None).await?;
-        let enrolment = self.make_secret(&mut unit, user).await?;
-        unit.commit().await?;
-        Ok(enrolment)
-    }
-
-    /// Confirms the caller's secret; answers recovery codes, if there were none.
-    ///
-    /// # Errors
-    /// `own_session_required`, `session_ended`, `second_factor_missing`, `second_factor_invalid`,
-    /// `account_locked`.
-    pub(crate) async fn confirm_totp(
-        &self,
-        caller: &Caller,
-        context: &CommandContext,
-        code: &str,
-    ) -> fault::Result<Vec<String>> {
-        let (user, session) = caller.own_session()?;
-        let (tenant, now) = (context.tenant, self.clock.wall());
-        let attempt = self.attempt_of(caller, context).await?;
-        let Some(shown) = self.judge_enrolment(tenant, user, code, now).await? else {
-            return Err(self.refuse_answer(&attempt, user).await?);
-        };
-        let mut unit = self.store.begin(context).await?;
-        self.forgive(&mut unit, tenant, &attempt.digest, now).await?;
-        users::lock(unit.connection(), tenant, user).await?;
-        if !sessions::is_open(unit.connection(), tenant, user, session, now).await? {
-            return Err(Rejection::SessionEnded.into());
-        }
-        let codes = self.finish_enrolment(&mut unit, user, &shown, now).await?;
-        sessions::strengthen(unit.connection(), tenant, session, &shown.methods(), now).await?;
-        unit.commit().await?;
-        Ok(codes)
     }
 
     /// Forgets the caller's authenticator app.
@@ -165,61 +113,8 @@ impl Identity {
         Ok(standing.ok_or(Rejection::SessionEnded)?.methods)
     }
 
-    /// Makes a secret for somebody who must have a second factor to log in and has none.
-    ///
-    /// # Errors
-    /// `challenge_invalid`, `account_locked`, `second_factor_present`.
-    pub(crate) async fn enrol_at_log_in(
-        &self,
-        context: &CommandContext,
-        origin: Option<&str>,
-        token: &str,
-    ) -> fault::Result<Enrolment> {
-        let waiting = self.waiting(context, origin, token).await?;
-        let (tenant, user) = (context.tenant, waiting.person.id);
-        let mut unit = self.store.begin(context).await?;
-        users::lock(unit.connection(), tenant, user).await?;
-        if factors::of(unit.connection(), tenant, user).await?.any() {
-            return Err(Rejection::SecondFactorPresent.into());
-        }
-        let enrolment = self.make_secret(&mut unit, user).await?;
-        unit.commit().await?;
-        Ok(enrolment)
-    }
-
-    /// Confirms that secret and opens the session.
-    ///
-    /// # Errors
-    /// `challenge_invalid`, `second_factor_invalid`, `second_factor_present`, `account_locked`.
-    pub(crate) async fn confirm_at_log_in(
-        &self,
-        context: &CommandContext,
-        place: Place<'_>,
-        token: &str,
-        code: &str,
-    ) -> fault::Result<(TokenPair, Vec<String>)> {
-        let waiting = self.waiting(context, place.origin, token).await?;
-        let (tenant, user, now) = (context.tenant, waiting.person.id, waiting.attempt.now);
-        let Some(shown) = self.judge_enrolment(tenant, user, code, now).await? else {
-            return Err(self.refuse_answer(&waiting.attempt, user).await?);
-        };
-        let keys = self.keys.present(now).await?;
-        let mut unit = self.store.begin(context).await?;
-        self.settle_waiting(&mut unit, &waiting).await?;
-        if factors::of(unit.connection(), tenant, user).await?.any() {
-            return Err(Rejection::SecondFactorPresent.into());
-        }
-        let codes = self.finish_enrolment(&mut unit, user, &shown, now).await?;
-        let mut methods = waiting.challenge.methods;
-        methods.extend(shown.methods());
-        let pair = self.open(&mut unit, &keys, place, user, methods, now).await?;
-        unit.commit().await?;
-        crate::metrics::log_in("ok");
-        Ok((pair, codes))
-    }
-
     /// The attempt to act as the caller, refused while the address is locked.
-    async fn attempt_of<'a>(
+    pub(super) async fn attempt_of<'a>(
         &self,
         caller: &'a Caller,
         context: &'a CommandContext,
@@ -234,57 +129,6 @@ impl Identity {
         transaction.rollback().await.map_err(storage)?;
         refuse_locked(guard.as_ref(), attempt.now)?;
         Ok(attempt)
-    }
-
-    async fn make_secret(&self, unit: &mut UnitOfWork, user: UserId) -> fault::Result<Enrolment> {
-        let (tenant, now) = (unit.context()?.tenant, self.clock.wall());
-        let secret = random::<SECRET_LENGTH>()?;
-        let sealed = self.secrets.seal(&totp_context(tenant, user), &secret)?;
-        if !factors::put_totp(unit.connection(), tenant, user, &sealed, now).await? {
-            return Err(Rejection::SecondFactorPresent.into());
-        }
-        let issuer = tenants::name(unit.connection(), tenant).await?;
-        let person = users::find(unit.connection(), tenant, user).await?;
-        let account = person.map(|person| person.email).unwrap_or_default();
-        Ok(Enrolment { secret: base32(&secret), uri: otpauth_uri(&issuer, &account, &secret) })
-    }
-
-    /// What a code shows of a secret that is yet to be confirmed.
-    async fn judge_enrolment(
-        &self,
-        tenant: TenantId,
-        user: UserId,
-        code: &str,
-        now: Timestamp,
-    ) -> fault::Result<Option<Shown>> {
-        let mut transaction = self.store.read(tenant).await?;
-        let totp: Option<Totp> = factors::totp(&mut transaction, tenant, user).await?;
-        transaction.rollback().await.map_err(storage)?;
-        let totp = totp.ok_or(Rejection::SecondFactorMissing)?;
-        if totp.confirmed_at.is_some() {
-            return Err(Rejection::SecondFactorPresent.into());
-        }
-        self.shown_by_code(tenant, user, Some(totp), code, now)
-    }
-
-    /// Confirms a secret, under the lock of its user.
-    async fn finish_enrolment(
-        &self,
-        unit: &mut UnitOfWork,
-        user: UserId,
-        shown: &Shown,
-        now: Timestamp,
-    ) -> fault::Result<Vec<String>> {
-        let tenant = unit.context()?.tenant;
-        if !self.use_up(unit, user, shown, now).await?
-            || !factors::confirm_totp(unit.connection(), tenant, user, now).await?
-        {
-            return Err(Rejection::SecondFactorInvalid.into());
-        }
-        let held = factors::of(unit.connection(), tenant, user).await?;
-        let codes = if held.recovery_codes > 0 { Vec::new() } else { self.make_codes(unit, user).await? };
-        self.factors_changed(unit, user, "totp_enabled").await?;
-        Ok(codes)
     }
 
     /// Makes recovery codes; they are told once.
@@ -360,7 +204,7 @@ impl Identity {
             recipient: &person.email,
             template: "identity.second_factor_changed",
             ticket: None,
-            more: &[("change", &change.replace('_', " ")), ("at", &self.clock.wall().to_string())],
+            more: &[("change", change), ("at", &self.clock.wall().to_string())],
         };
         self.write_letter(unit, &draft).await
     }

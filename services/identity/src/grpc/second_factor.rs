@@ -78,6 +78,27 @@ impl SecondFactorService for Api {
         let methods = self.0.step_up(&caller, &context, password, answer).await?;
         Ok(Response::new(proto::StepUpResponse { methods }))
     }
+
+    async fn begin_passkey_step_up(
+        &self,
+        request: Request<proto::BeginPasskeyStepUpRequest>,
+    ) -> Result<Response<proto::BeginPasskeyStepUpResponse>, Status> {
+        let (caller, context) = self.context(&request)?;
+        let begun = self.0.begin_passkey_step_up(&caller, &context).await?;
+        let (ceremony_token, options_json) = (begun.token, begun.options);
+        Ok(Response::new(proto::BeginPasskeyStepUpResponse { ceremony_token, options_json }))
+    }
+
+    async fn complete_passkey_step_up(
+        &self,
+        request: Request<proto::CompletePasskeyStepUpRequest>,
+    ) -> Result<Response<proto::CompletePasskeyStepUpResponse>, Status> {
+        let (caller, context) = self.context(&request)?;
+        let message = request.into_inner();
+        let answer = (message.ceremony_token.as_str(), message.credential_json.as_str());
+        let methods = self.0.complete_passkey_step_up(&caller, &context, answer).await?;
+        Ok(Response::new(proto::CompletePasskeyStepUpResponse { methods }))
+    }
 }
 
 #[tonic::async_trait]

@@ -8,7 +8,7 @@ use ids::TenantId;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
-use super::{Api, convert};
+use super::{Api, convert, host_claim};
 use crate::app::{Cause, TenantWords};
 use crate::rejection::Rejection;
 use crate::rules::tenant::Branding;
@@ -168,6 +168,46 @@ impl TenantSettingsService for Api {
         let cause = Cause { caller: &caller, context: &context };
         let found = self.0.set_main_host(&cause, &message.host).await?;
         Ok(Response::new(proto::SetMainHostResponse { tenant: Some(tenant_message(found)) }))
+    }
+
+    async fn list_host_claims(
+        &self,
+        request: Request<proto::ListHostClaimsRequest>,
+    ) -> Result<Response<proto::ListHostClaimsResponse>, Status> {
+        let (caller, _) = self.context(&request)?;
+        let claims = self.0.host_claims(&caller).await?;
+        let claims = claims.into_iter().map(|claim| host_claim::message(&self.0, claim)).collect();
+        Ok(Response::new(proto::ListHostClaimsResponse { claims }))
+    }
+
+    async fn claim_host(
+        &self,
+        request: Request<proto::ClaimHostRequest>,
+    ) -> Result<Response<proto::ClaimHostResponse>, Status> {
+        asked!(self, request => caller, context, message);
+        let cause = Cause { caller: &caller, context: &context };
+        let claim = host_claim::message(&self.0, self.0.claim_host(&cause, &message.host).await?);
+        Ok(Response::new(proto::ClaimHostResponse { claim: Some(claim) }))
+    }
+
+    async fn verify_host(
+        &self,
+        request: Request<proto::VerifyHostRequest>,
+    ) -> Result<Response<proto::VerifyHostResponse>, Status> {
+        asked!(self, request => caller, context, message);
+        let cause = Cause { caller: &caller, context: &context };
+        let claim = host_claim::message(&self.0, self.0.verify_host(&cause, &message.host).await?);
+        Ok(Response::new(proto::VerifyHostResponse { claim: Some(claim) }))
+    }
+
+    async fn release_host(
+        &self,
+        request: Request<proto::ReleaseHostRequest>,
+    ) -> Result<Response<proto::ReleaseHostResponse>, Status> {
+        asked!(self, request => caller, context, message);
+        let cause = Cause { caller: &caller, context: &context };
+        self.0.release_host(&cause, &message.host).await?;
+        Ok(Response::new(proto::ReleaseHostResponse {}))
     }
 
     async fn get_branding(

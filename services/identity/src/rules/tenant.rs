@@ -10,6 +10,8 @@ use crate::rejection::Rejection;
 const NAME_LENGTH_MAX: usize = 100;
 const TEXT_LENGTH_MAX: usize = 200;
 const URL_LENGTH_MAX: usize = 500;
+/// Hosts that one tenant may have, or claim.
+pub const HOSTS_MAX: usize = 50;
 const HOST_LENGTH_MAX: usize = 253;
 const LIMIT_MAX: i32 = 100_000_000;
 

@@ -7,6 +7,8 @@ use jiff_sqlx::ToSqlx as _;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use crate::tables::{done, done_once};
+
 /// A log-in whose second half is due.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Challenge {
@@ -42,7 +44,7 @@ pub async fn insert(
     digest: &[u8; 32],
     at: Timestamp,
 ) -> fault::Result<()> {
-    sqlx::query(
+    let statement = sqlx::query(
         "INSERT INTO log_in_challenges \
          (tenant_id, challenge_id, user_id, token_digest, methods, created_at, expires_at) \
          VALUES ($1, $2, $3, $4, $5, $6, $7)",
@@ -53,11 +55,8 @@ pub async fn insert(
     .bind(digest.as_slice())
     .bind(&challenge.methods)
     .bind(at.to_sqlx())
-    .bind(challenge.expires_at.to_sqlx())
-    .execute(on)
-    .await
-    .map_err(storage)?;
-    Ok(())
+    .bind(challenge.expires_at.to_sqlx());
+    done(on, statement).await.map(drop)
 }
 
 /// The challenge whose token has this digest.
@@ -92,13 +91,10 @@ pub async fn find(
 /// # Errors
 /// Faults of the database.
 pub async fn take(on: &mut PgConnection, tenant: TenantId, challenge: Uuid) -> fault::Result<bool> {
-    let done = sqlx::query("DELETE FROM log_in_challenges WHERE tenant_id = $1 AND challenge_id = $2")
+    let statement = sqlx::query("DELETE FROM log_in_challenges WHERE tenant_id = $1 AND challenge_id = $2")
         .bind(tenant.as_uuid())
-        .bind(challenge)
-        .execute(on)
-        .await
-        .map_err(storage)?;
-    Ok(done.rows_affected() == 1)
+        .bind(challenge);
+    done_once(on, statement).await
 }
 
 /// Counts a wrong answer.
@@ -106,15 +102,12 @@ pub async fn take(on: &mut PgConnection, tenant: TenantId, challenge: Uuid) -> f
 /// # Errors
 /// Faults of the database.
 pub async fn count_failure(on: &mut PgConnection, tenant: TenantId, challenge: Uuid) -> fault::Result<()> {
-    sqlx::query(
+    let statement = sqlx::query(
         "UPDATE log_in_challenges SET failures = failures + 1 WHERE tenant_id = $1 AND challenge_id = $2",
     )
     .bind(tenant.as_uuid())
-    .bind(challenge)
-    .execute(on)
-    .await
-    .map_err(storage)?;
-    Ok(())
+    .bind(challenge);
+    done(on, statement).await.map(drop)
 }
 
 /// Removes every challenge of a user: what its first half rested on has changed.
@@ -122,13 +115,10 @@ pub async fn count_failure(on: &mut PgConnection, tenant: TenantId, challenge: U
 /// # Errors
 /// Faults of the database.
 pub async fn remove_all(on: &mut PgConnection, tenant: TenantId, user: UserId) -> fault::Result<()> {
-    sqlx::query("DELETE FROM log_in_challenges WHERE tenant_id = $1 AND user_id = $2")
+    let statement = sqlx::query("DELETE FROM log_in_challenges WHERE tenant_id = $1 AND user_id = $2")
         .bind(tenant.as_uuid())
-        .bind(user.as_uuid())
-        .execute(on)
-        .await
-        .map_err(storage)?;
-    Ok(())
+        .bind(user.as_uuid());
+    done(on, statement).await.map(drop)
 }
 
 /// Removes what expired before `before`. For the worker.
@@ -136,10 +126,6 @@ pub async fn remove_all(on: &mut PgConnection, tenant: TenantId, user: UserId) -
 /// # Errors
 /// Faults of the database.
 pub async fn sweep(on: &mut PgConnection, before: Timestamp) -> fault::Result<u64> {
-    let done = sqlx::query("DELETE FROM log_in_challenges WHERE expires_at < $1")
-        .bind(before.to_sqlx())
-        .execute(on)
-        .await
-        .map_err(storage)?;
-    Ok(done.rows_affected())
+    let statement = sqlx::query("DELETE FROM log_in_challenges WHERE expires_at < $1").bind(before.to_sqlx());
+    done(on, statement).await
 }

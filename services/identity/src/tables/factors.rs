@@ -7,6 +7,7 @@ use jiff_sqlx::ToSqlx as _;
 use sqlx::PgConnection;
 
 use crate::rules::second_factor::{Factors, RequiredOf};
+use crate::tables::{done, done_once};
 
 /// The secret of an authenticator app.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,7 +77,7 @@ pub async fn put_totp(
     sealed_secret: &[u8],
     at: Timestamp,
 ) -> fault::Result<bool> {
-    let done = sqlx::query(
+    let statement = sqlx::query(
         "INSERT INTO totp_factors AS t (tenant_id, user_id, sealed_secret, created_at) VALUES ($1, $2, $3, $4) \
          ON CONFLICT (tenant_id, user_id) DO UPDATE SET sealed_secret = excluded.sealed_secret, \
          created_at = excluded.created_at WHERE t.confirmed_at IS NULL",
@@ -84,11 +85,8 @@ pub async fn put_totp(
     .bind(tenant.as_uuid())
     .bind(user.as_uuid())
     .bind(sealed_secret)
-    .bind(at.to_sqlx())
-    .execute(on)
-    .await
-    .map_err(storage)?;
-    Ok(done.rows_affected() == 1)
+    .bind(at.to_sqlx());
+    done_once(on, statement).await
 }
 
 /// Uses a step of a secret; `false` when it, or a later one, was used before, or the secret is another
@@ -103,18 +101,15 @@ pub async fn use_step(
     totp: &Totp,
     step: i64,
 ) -> fault::Result<bool> {
-    let done = sqlx::query(
+    let statement = sqlx::query(
         "UPDATE totp_factors SET last_step = $3 WHERE tenant_id = $1 AND user_id = $2 AND last_step < $3 \
          AND sealed_secret = $4",
     )
     .bind(tenant.as_uuid())
     .bind(user.as_uuid())
     .bind(step)
-    .bind(&totp.sealed_secret)
-    .execute(on)
-    .await
-    .map_err(storage)?;
-    Ok(done.rows_affected() == 1)
+    .bind(&totp.sealed_secret);
+    done_once(on, statement).await
 }
 
 /// Confirms the secret; `false` when it was confirmed before.
@@ -127,16 +122,13 @@ pub async fn confirm_totp(
     user: UserId,
     at: Timestamp,
 ) -> fault::Result<bool> {
-    let done = sqlx::query(
+    let statement = sqlx::query(
         "UPDATE totp_factors SET confirmed_at = $3 WHERE tenant_id = $1 AND user_id = $2 AND confirmed_at IS NULL",
     )
     .bind(tenant.as_uuid())
     .bind(user.as_uuid())
-    .bind(at.to_sqlx())
-    .execute(on)
-    .await
-    .map_err(storage)?;
-    Ok(done.rows_affected() == 1)
+    .bind(at.to_sqlx());
+    done_once(on, statement).await
 }
 
 /// Removes the authenticator app; `false` when there is none.
@@ -144,13 +136,10 @@ pub async fn confirm_totp(
 /// # Errors
 /// Faults of the database.
 pub async fn remove_totp(on: &mut PgConnection, tenant: TenantId, user: UserId) -> fault::Result<bool> {
-    let done = sqlx::query("DELETE FROM totp_factors WHERE tenant_id = $1 AND user_id = $2")
+    let statement = sqlx::query("DELETE FROM totp_factors WHERE tenant_id = $1 AND user_id = $2")
         .bind(tenant.as_uuid())
-        .bind(user.as_uuid())
-        .execute(on)
-        .await
-        .map_err(storage)?;
-    Ok(done.rows_affected() == 1)
+        .bind(user.as_uuid());
+    done_once(on, statement).await
 }
 
 /// Replaces the recovery codes of a user; with none, removes them.
@@ -171,18 +160,15 @@ pub async fn put_codes(
         .await
         .map_err(storage)?;
     let digests: Vec<_> = digests.iter().map(<[u8; 32]>::as_slice).collect();
-    sqlx::query(
+    let statement = sqlx::query(
         "INSERT INTO recovery_codes (tenant_id, user_id, code_digest, created_at) \
          SELECT $1, $2, digest, $4 FROM unnest($3::bytea[]) AS digest",
     )
     .bind(tenant.as_uuid())
     .bind(user.as_uuid())
     .bind(digests)
-    .bind(at.to_sqlx())
-    .execute(on)
-    .await
-    .map_err(storage)?;
-    Ok(())
+    .bind(at.to_sqlx());
+    done(on, statement).await.map(drop)
 }
 
 /// Whether the user has this recovery code and has not spent it.
@@ -218,18 +204,15 @@ pub async fn spend_code(
     digest: &[u8; 32],
     at: Timestamp,
 ) -> fault::Result<bool> {
-    let done = sqlx::query(
+    let statement = sqlx::query(
         "UPDATE recovery_codes SET spent_at = $4 WHERE tenant_id = $1 AND user_id = $2 AND code_digest = $3 \
          AND spent_at IS NULL",
     )
     .bind(tenant.as_uuid())
     .bind(user.as_uuid())
     .bind(digest.as_slice())
-    .bind(at.to_sqlx())
-    .execute(on)
-    .await
-    .map_err(storage)?;
-    Ok(done.rows_affected() == 1)
+    .bind(at.to_sqlx());
+    done_once(on, statement).await
 }
 
 /// Of whom the tenant demands a second factor.
@@ -251,14 +234,11 @@ pub async fn required_of(on: &mut PgConnection, tenant: TenantId) -> fault::Resu
 /// # Errors
 /// Faults of the database.
 pub async fn set_required_of(on: &mut PgConnection, tenant: TenantId, of: RequiredOf) -> fault::Result<()> {
-    sqlx::query(
+    let statement = sqlx::query(
         "INSERT INTO second_factor_policies (tenant_id, required_of) VALUES ($1, $2) \
          ON CONFLICT (tenant_id) DO UPDATE SET required_of = excluded.required_of",
     )
     .bind(tenant.as_uuid())
-    .bind(of.as_str())
-    .execute(on)
-    .await
-    .map_err(storage)?;
-    Ok(())
+    .bind(of.as_str());
+    done(on, statement).await.map(drop)
 }

@@ -9,6 +9,8 @@ use sqlx::PgConnection;
 use sqlx::types::Json;
 use uuid::Uuid;
 
+use crate::tables::{done, done_once};
+
 /// A passkey.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Passkey {
@@ -97,7 +99,7 @@ pub async fn insert(
     passkey: &Passkey,
     credential_id: &[u8],
 ) -> fault::Result<bool> {
-    let done = sqlx::query(
+    let statement = sqlx::query(
         "INSERT INTO passkeys (tenant_id, passkey_id, user_id, credential_id, credential, counter, name, created_at) \
          VALUES ($1, $2, $3, $4, $5, 0, $6, $7) ON CONFLICT DO NOTHING",
     )
@@ -107,11 +109,8 @@ pub async fn insert(
     .bind(credential_id)
     .bind(Json(&passkey.credential))
     .bind(&passkey.name)
-    .bind(passkey.created_at.to_sqlx())
-    .execute(on)
-    .await
-    .map_err(storage)?;
-    Ok(done.rows_affected() == 1)
+    .bind(passkey.created_at.to_sqlx());
+    done_once(on, statement).await
 }
 
 /// Notes a use with this counter; `false` when the counter has not risen, which only authenticators that
@@ -126,7 +125,7 @@ pub async fn use_counter(
     counter: u32,
     at: Timestamp,
 ) -> fault::Result<bool> {
-    let done = sqlx::query(
+    let statement = sqlx::query(
         "UPDATE passkeys SET counter = $3, credential = $4, last_used_at = $5 \
          WHERE tenant_id = $1 AND passkey_id = $2 AND (counter < $3 OR (counter = 0 AND $3 = 0))",
     )
@@ -134,11 +133,8 @@ pub async fn use_counter(
     .bind(passkey.id)
     .bind(i64::from(counter))
     .bind(Json(&passkey.credential))
-    .bind(at.to_sqlx())
-    .execute(on)
-    .await
-    .map_err(storage)?;
-    Ok(done.rows_affected() == 1)
+    .bind(at.to_sqlx());
+    done_once(on, statement).await
 }
 
 /// Gives a passkey of a user another name; `false` when there is none.
@@ -152,17 +148,14 @@ pub async fn rename(
     passkey: Uuid,
     name: &str,
 ) -> fault::Result<bool> {
-    let done = sqlx::query(
+    let statement = sqlx::query(
         "UPDATE passkeys SET name = $4 WHERE tenant_id = $1 AND user_id = $2 AND passkey_id = $3",
     )
     .bind(tenant.as_uuid())
     .bind(user.as_uuid())
     .bind(passkey)
-    .bind(name)
-    .execute(on)
-    .await
-    .map_err(storage)?;
-    Ok(done.rows_affected() == 1)
+    .bind(name);
+    done_once(on, statement).await
 }
 
 /// Forgets passkeys of a user: one, or all of them. Answers how many.
@@ -175,16 +168,13 @@ pub async fn remove(
     user: UserId,
     passkey: Option<Uuid>,
 ) -> fault::Result<u64> {
-    let done = sqlx::query(
+    let statement = sqlx::query(
         "DELETE FROM passkeys WHERE tenant_id = $1 AND user_id = $2 AND ($3::uuid IS NULL OR passkey_id = $3)",
     )
     .bind(tenant.as_uuid())
     .bind(user.as_uuid())
-    .bind(passkey)
-    .execute(on)
-    .await
-    .map_err(storage)?;
-    Ok(done.rows_affected())
+    .bind(passkey);
+    done(on, statement).await
 }
 
 /// Adds a ceremony, of a user where it is known who it is about.
@@ -198,7 +188,7 @@ pub async fn begin(
     (user, state): (Option<UserId>, &Value),
     (at, expires_at): (Timestamp, Timestamp),
 ) -> fault::Result<()> {
-    sqlx::query(
+    let statement = sqlx::query(
         "INSERT INTO passkey_ceremonies (tenant_id, token_digest, user_id, state, created_at, expires_at) \
          VALUES ($1, $2, $3, $4, $5, $6)",
     )
@@ -207,11 +197,8 @@ pub async fn begin(
     .bind(user.map(UserId::as_uuid))
     .bind(Json(state))
     .bind(at.to_sqlx())
-    .bind(expires_at.to_sqlx())
-    .execute(on)
-    .await
-    .map_err(storage)?;
-    Ok(())
+    .bind(expires_at.to_sqlx());
+    done(on, statement).await.map(drop)
 }
 
 /// Takes a ceremony that is not too old: of several answers to one challenge exactly one gets it.
@@ -242,10 +229,7 @@ pub async fn take(
 /// # Errors
 /// Faults of the database.
 pub async fn sweep(on: &mut PgConnection, before: Timestamp) -> fault::Result<u64> {
-    let done = sqlx::query("DELETE FROM passkey_ceremonies WHERE expires_at < $1")
-        .bind(before.to_sqlx())
-        .execute(on)
-        .await
-        .map_err(storage)?;
-    Ok(done.rows_affected())
+    let statement =
+        sqlx::query("DELETE FROM passkey_ceremonies WHERE expires_at < $1").bind(before.to_sqlx());
+    done(on, statement).await
 }

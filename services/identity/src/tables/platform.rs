@@ -76,7 +76,7 @@ pub struct Profile {
     pub hosts: Vec<(String, bool)>,
 }
 
-const PROFILE: &str = "SELECT t.*, ARRAY(SELECT h.host FROM tenant_hosts h WHERE h.tenant_id = t.tenant_id \
+pub(super) const PROFILE: &str = "SELECT t.*, ARRAY(SELECT h.host FROM tenant_hosts h WHERE h.tenant_id = t.tenant_id \
      ORDER BY h.is_main DESC, h.host) AS hosts, \
      EXISTS (SELECT FROM tenant_hosts h WHERE h.tenant_id = t.tenant_id AND h.is_main) AS has_main FROM tenants t ";
 
@@ -91,33 +91,7 @@ pub async fn find(on: &mut PgConnection, tenant: TenantId, locked: bool) -> faul
     row.map(|row| profile(&row)).transpose()
 }
 
-/// At most `limit` tenants that fit, newest first, behind `before`. For the worker.
-///
-/// # Errors
-/// Faults of the database.
-pub async fn page(
-    on: &mut PgConnection,
-    (query, status): (&str, Option<TenantStatus>),
-    before: Option<Uuid>,
-    limit: i64,
-) -> fault::Result<Vec<Profile>> {
-    let wanted = "WHERE ($1::uuid IS NULL OR t.tenant_id < $1) \
-         AND ($2::text IS NULL AND t.status <> 'purged' OR t.status = $2) \
-         AND ($3 = '' OR strpos(lower(t.slug || ' ' || t.name), $3) > 0 OR EXISTS (SELECT FROM tenant_hosts h \
-              WHERE h.tenant_id = t.tenant_id AND strpos(h.host, $3) > 0)) \
-         ORDER BY t.tenant_id DESC LIMIT $4";
-    let rows = sqlx::query(sqlx::AssertSqlSafe(format!("{PROFILE} {wanted}")))
-        .bind(before)
-        .bind(status.map(TenantStatus::as_str))
-        .bind(query.to_lowercase())
-        .bind(limit)
-        .fetch_all(on)
-        .await
-        .map_err(storage)?;
-    rows.iter().map(profile).collect()
-}
-
-fn profile(row: &sqlx::postgres::PgRow) -> fault::Result<Profile> {
+pub(super) fn profile(row: &sqlx::postgres::PgRow) -> fault::Result<Profile> {
     let read = || -> Result<Profile, sqlx::Error> {
         let (hosts, has_main): (Vec<String>, bool) = (row.try_get("hosts")?, row.try_get("has_main")?);
         let status: String = row.try_get("status")?;
@@ -224,54 +198,6 @@ pub async fn due_to_purge(on: &mut PgConnection, now: Timestamp) -> fault::Resul
             .await
             .map_err(storage)?;
     Ok(ids.into_iter().map(TenantId::from_uuid).collect())
-}
-
-/// What stays when a tenant is purged: the row that keeps the id from being used again, the audit trail and
-/// the facts. They name people by id, and with the keys of these people gone they say nothing about them.
-/// Everything else goes, what later releases add too.
-const KEPT: [&str; 5] = ["tenants", "audit_entries", "audit_heads", "events", "streams"];
-
-/// Removes what is known about a tenant and its people. For the worker. Tables that others refer to are
-/// tried again once those are empty.
-///
-/// # Errors
-/// Tables that refer to each other in a circle, or faults of the database.
-pub async fn purge(on: &mut PgConnection, tenant: TenantId) -> fault::Result<()> {
-    let of_tenants = "SELECT c.table_name::text FROM information_schema.columns c \
-         JOIN information_schema.tables t USING (table_schema, table_name) \
-         WHERE c.table_schema = current_schema() AND c.column_name = 'tenant_id' \
-         AND t.table_type = 'BASE TABLE' AND c.table_name <> ALL($1) ORDER BY 1";
-    let mut left: Vec<String> =
-        sqlx::query_scalar(of_tenants).bind(KEPT.as_slice()).fetch_all(&mut *on).await.map_err(storage)?;
-    while !left.is_empty() {
-        let before = left.len();
-        let mut referred_to = Vec::new();
-        for table in left {
-            if !empty(on, tenant, &table).await? {
-                referred_to.push(table);
-            }
-        }
-        if referred_to.len() == before {
-            return Err(Fault::internal("tables of a tenant refer to each other in a circle"));
-        }
-        left = referred_to;
-    }
-    Ok(())
-}
-
-/// Removes a tenant's rows from a table; `false` when rows elsewhere refer to them.
-async fn empty(on: &mut PgConnection, tenant: TenantId, table: &str) -> fault::Result<bool> {
-    sqlx::query("SAVEPOINT emptying").execute(&mut *on).await.map_err(storage)?;
-    let statement = sqlx::AssertSqlSafe(format!("DELETE FROM {table} WHERE tenant_id = $1"));
-    let done = sqlx::query(statement).bind(tenant.as_uuid()).execute(&mut *on).await;
-    match done {
-        Ok(_) => Ok(true),
-        Err(sqlx::Error::Database(error)) if error.is_foreign_key_violation() => {
-            sqlx::query("ROLLBACK TO SAVEPOINT emptying").execute(on).await.map_err(storage)?;
-            Ok(false)
-        }
-        Err(error) => Err(storage(error)),
-    }
 }
 
 /// How many users that are not erased, and how many working API keys, a tenant has.

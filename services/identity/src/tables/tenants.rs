@@ -102,6 +102,19 @@ pub async fn give_host(on: &mut PgConnection, tenant: TenantId, host: &str) -> f
         .map_err(storage)
 }
 
+/// Who has a host. For the worker.
+///
+/// # Errors
+/// Faults of the database.
+pub async fn holder(on: &mut PgConnection, host: &str) -> fault::Result<Option<TenantId>> {
+    let holder: Option<Uuid> = sqlx::query_scalar("SELECT tenant_id FROM tenant_hosts WHERE host = $1")
+        .bind(host)
+        .fetch_optional(on)
+        .await
+        .map_err(storage)?;
+    Ok(holder.map(TenantId::from_uuid))
+}
+
 /// The name to show of a tenant.
 ///
 /// # Errors

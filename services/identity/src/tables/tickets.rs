@@ -8,6 +8,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::rules::tickets::{Purpose, TicketFacts};
+use crate::tables::done;
 
 /// A ticket to be.
 pub struct NewTicket<'a> {
@@ -54,7 +55,7 @@ struct Row {
 /// # Errors
 /// Faults of the database.
 pub async fn insert(on: &mut PgConnection, tenant: TenantId, ticket: &NewTicket<'_>) -> fault::Result<()> {
-    sqlx::query(
+    let statement = sqlx::query(
         "INSERT INTO tickets (tenant_id, ticket_id, user_id, purpose, token_digest, email, created_at, expires_at) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
     )
@@ -65,11 +66,8 @@ pub async fn insert(on: &mut PgConnection, tenant: TenantId, ticket: &NewTicket<
     .bind(ticket.digest.as_slice())
     .bind(ticket.email)
     .bind(ticket.at.to_sqlx())
-    .bind(ticket.expires_at.to_sqlx())
-    .execute(on)
-    .await
-    .map_err(storage)?;
-    Ok(())
+    .bind(ticket.expires_at.to_sqlx());
+    done(on, statement).await.map(drop)
 }
 
 /// The ticket with this digest, without a lock: whose lock must be taken.
@@ -114,18 +112,15 @@ pub async fn spend_all(
     purpose: Purpose,
     at: Timestamp,
 ) -> fault::Result<()> {
-    sqlx::query(
+    let statement = sqlx::query(
         "UPDATE tickets SET spent_at = $4 WHERE tenant_id = $1 AND user_id = $2 AND purpose = $3 \
          AND spent_at IS NULL",
     )
     .bind(tenant.as_uuid())
     .bind(user.as_uuid())
     .bind(purpose.as_str())
-    .bind(at.to_sqlx())
-    .execute(on)
-    .await
-    .map_err(storage)?;
-    Ok(())
+    .bind(at.to_sqlx());
+    done(on, statement).await.map(drop)
 }
 
 /// Tickets of this purpose that the user got after `since`.
@@ -157,13 +152,10 @@ pub async fn count_since(
 /// # Errors
 /// Faults of the database.
 pub async fn remove_all(on: &mut PgConnection, tenant: TenantId, user: UserId) -> fault::Result<()> {
-    sqlx::query("DELETE FROM tickets WHERE tenant_id = $1 AND user_id = $2")
+    let statement = sqlx::query("DELETE FROM tickets WHERE tenant_id = $1 AND user_id = $2")
         .bind(tenant.as_uuid())
-        .bind(user.as_uuid())
-        .execute(on)
-        .await
-        .map_err(storage)?;
-    Ok(())
+        .bind(user.as_uuid());
+    done(on, statement).await.map(drop)
 }
 
 /// Removes tickets that expired before `before`. For the worker.
@@ -171,12 +163,8 @@ pub async fn remove_all(on: &mut PgConnection, tenant: TenantId, user: UserId) -
 /// # Errors
 /// Faults of the database.
 pub async fn sweep(on: &mut PgConnection, before: Timestamp) -> fault::Result<u64> {
-    let done = sqlx::query("DELETE FROM tickets WHERE expires_at < $1")
-        .bind(before.to_sqlx())
-        .execute(on)
-        .await
-        .map_err(storage)?;
-    Ok(done.rows_affected())
+    let statement = sqlx::query("DELETE FROM tickets WHERE expires_at < $1").bind(before.to_sqlx());
+    done(on, statement).await
 }
 
 /// Notes the wish to reset the password of an address, whoever has it.
@@ -191,7 +179,7 @@ pub async fn wish(
     origin: Option<&str>,
     at: Timestamp,
 ) -> fault::Result<()> {
-    sqlx::query(
+    let statement = sqlx::query(
         "INSERT INTO reset_wishes (tenant_id, wish_id, email, origin_address, created_at) \
          VALUES ($1, $2, $3, $4, $5)",
     )
@@ -199,11 +187,8 @@ pub async fn wish(
     .bind(wish)
     .bind(email)
     .bind(origin)
-    .bind(at.to_sqlx())
-    .execute(on)
-    .await
-    .map_err(storage)?;
-    Ok(())
+    .bind(at.to_sqlx());
+    done(on, statement).await.map(drop)
 }
 
 /// Takes a wish out of the table: its address and origin; `None` when it was taken before.

@@ -1,4 +1,8 @@
-//! `users` and `user_roles`.
+//! `users`, and in the files below it what log-in knows of them, their addresses and `user_roles`.
+
+mod address;
+mod credentials;
+mod held_roles;
 
 use eventstore::storage;
 use ids::{TenantId, UserId};
@@ -8,7 +12,11 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::rules::email::EmailAddress;
-use crate::rules::roles::OWNER;
+use crate::tables::{done, done_once};
+
+pub use address::{set_email, verify_email};
+pub use credentials::{Credentials, credentials, hold_credentials, replace_hash, set_hash};
+pub use held_roles::{another_owner, set_roles};
 
 /// Whether a user may sign in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,38 +74,6 @@ pub struct User {
     pub kind: String,
 }
 
-/// What log-in needs to know.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Credentials {
-    /// Who.
-    pub user: UserId,
-    /// PHC string; none until an invitation was accepted.
-    pub password_hash: Option<String>,
-    /// Whether the user may sign in.
-    pub status: Status,
-    /// Whether the address was proven.
-    pub email_verified: bool,
-}
-
-#[derive(sqlx::FromRow)]
-struct CredentialsRow {
-    user_id: Uuid,
-    password_hash: Option<String>,
-    status: String,
-    email_verified: bool,
-}
-
-impl From<CredentialsRow> for Credentials {
-    fn from(row: CredentialsRow) -> Self {
-        Self {
-            user: UserId::from_uuid(row.user_id),
-            password_hash: row.password_hash,
-            status: status(&row.status),
-            email_verified: row.email_verified,
-        }
-    }
-}
-
 /// A user to be.
 pub struct NewUser<'a> {
     /// Who.
@@ -146,7 +122,7 @@ impl From<UserRow> for User {
 /// # Errors
 /// Faults of the database.
 pub async fn insert(on: &mut PgConnection, tenant: TenantId, user: &NewUser<'_>) -> fault::Result<bool> {
-    let done = sqlx::query(
+    let statement = sqlx::query(
         "INSERT INTO users \
          (tenant_id, user_id, email, email_normalised, display_name, status, password_hash, created_at) \
          VALUES ($1, $2, $3, $4, $5, CASE WHEN $6::text IS NULL THEN 'invited' ELSE 'active' END, $6, $7) \
@@ -158,11 +134,8 @@ pub async fn insert(on: &mut PgConnection, tenant: TenantId, user: &NewUser<'_>)
     .bind(user.email.normalised())
     .bind(user.display_name)
     .bind(user.password_hash)
-    .bind(user.at.to_sqlx())
-    .execute(on)
-    .await
-    .map_err(storage)?;
-    Ok(done.rows_affected() == 1)
+    .bind(user.at.to_sqlx());
+    done_once(on, statement).await
 }
 
 /// Adds a service account: no address, no password, so it signs in with keys only.
@@ -176,60 +149,15 @@ pub async fn insert_service(
     name: &str,
     at: Timestamp,
 ) -> fault::Result<()> {
-    sqlx::query(
+    let statement = sqlx::query(
         "INSERT INTO users (tenant_id, user_id, email, email_normalised, display_name, status, created_at, kind) \
          VALUES ($1, $2, '', 'service:' || $2::text, $3, 'active', $4, 'service')",
     )
     .bind(tenant.as_uuid())
     .bind(user.as_uuid())
     .bind(name)
-    .bind(at.to_sqlx())
-    .execute(on)
-    .await
-    .map_err(storage)?;
-    Ok(())
-}
-
-/// What log-in needs to know about an address.
-///
-/// # Errors
-/// Faults of the database.
-pub async fn credentials(
-    on: &mut PgConnection,
-    tenant: TenantId,
-    email: &EmailAddress,
-) -> fault::Result<Option<Credentials>> {
-    let row: Option<CredentialsRow> = sqlx::query_as(
-        "SELECT user_id, password_hash, status, email_verified_at IS NOT NULL AS email_verified FROM users \
-         WHERE tenant_id = $1 AND email_normalised = $2",
-    )
-    .bind(tenant.as_uuid())
-    .bind(email.normalised())
-    .fetch_optional(on)
-    .await
-    .map_err(storage)?;
-    Ok(row.map(Credentials::from))
-}
-
-/// The present hash and status of a user, which nobody changes until the transaction ends.
-///
-/// # Errors
-/// Faults of the database.
-pub async fn hold_credentials(
-    on: &mut PgConnection,
-    tenant: TenantId,
-    user: UserId,
-) -> fault::Result<Option<Credentials>> {
-    let row: Option<CredentialsRow> = sqlx::query_as(
-        "SELECT user_id, password_hash, status, email_verified_at IS NOT NULL AS email_verified FROM users \
-         WHERE tenant_id = $1 AND user_id = $2 FOR SHARE",
-    )
-    .bind(tenant.as_uuid())
-    .bind(user.as_uuid())
-    .fetch_optional(on)
-    .await
-    .map_err(storage)?;
-    Ok(row.map(Credentials::from))
+    .bind(at.to_sqlx());
+    done(on, statement).await.map(drop)
 }
 
 /// Takes the lock on a user under which status and roles change; `false` when there is none.
@@ -246,107 +174,6 @@ pub async fn lock(on: &mut PgConnection, tenant: TenantId, user: UserId) -> faul
     Ok(row.is_some())
 }
 
-/// Replaces a password hash, if it still is `old`.
-///
-/// # Errors
-/// Faults of the database.
-pub async fn replace_hash(
-    on: &mut PgConnection,
-    tenant: TenantId,
-    user: UserId,
-    old: &str,
-    new: &str,
-) -> fault::Result<()> {
-    sqlx::query(
-        "UPDATE users SET password_hash = $4 WHERE tenant_id = $1 AND user_id = $2 AND password_hash = $3",
-    )
-    .bind(tenant.as_uuid())
-    .bind(user.as_uuid())
-    .bind(old)
-    .bind(new)
-    .execute(on)
-    .await
-    .map_err(storage)?;
-    Ok(())
-}
-
-/// Sets a password.
-///
-/// # Errors
-/// Faults of the database.
-pub async fn set_hash(
-    on: &mut PgConnection,
-    tenant: TenantId,
-    user: UserId,
-    hash: &str,
-) -> fault::Result<()> {
-    sqlx::query("UPDATE users SET password_hash = $3 WHERE tenant_id = $1 AND user_id = $2")
-        .bind(tenant.as_uuid())
-        .bind(user.as_uuid())
-        .bind(hash)
-        .execute(on)
-        .await
-        .map_err(storage)?;
-    Ok(())
-}
-
-/// Notes that the user has proven to read what is sent to `email`; `false` when that is no longer the
-/// user's address or was proven before.
-///
-/// # Errors
-/// Faults of the database.
-pub async fn verify_email(
-    on: &mut PgConnection,
-    tenant: TenantId,
-    user: UserId,
-    email: &str,
-    at: Timestamp,
-) -> fault::Result<bool> {
-    let done = sqlx::query(
-        "UPDATE users SET email_verified_at = $4 WHERE tenant_id = $1 AND user_id = $2 \
-         AND email_normalised = lower($3) AND email_verified_at IS NULL",
-    )
-    .bind(tenant.as_uuid())
-    .bind(user.as_uuid())
-    .bind(email)
-    .bind(at.to_sqlx())
-    .execute(on)
-    .await
-    .map_err(storage)?;
-    Ok(done.rows_affected() == 1)
-}
-
-/// Gives a user another, proven address; `false` when somebody else has it.
-///
-/// # Errors
-/// Faults of the database.
-pub async fn set_email(
-    on: &mut PgConnection,
-    tenant: TenantId,
-    user: UserId,
-    email: &EmailAddress,
-    at: Timestamp,
-) -> fault::Result<bool> {
-    let done = sqlx::query(
-        "UPDATE users SET email = $3, email_normalised = $4, email_verified_at = $5 \
-         WHERE tenant_id = $1 AND user_id = $2 AND NOT EXISTS (SELECT 1 FROM users other \
-         WHERE other.tenant_id = $1 AND other.email_normalised = $4 AND other.user_id <> $2)",
-    )
-    .bind(tenant.as_uuid())
-    .bind(user.as_uuid())
-    .bind(email.given())
-    .bind(email.normalised())
-    .bind(at.to_sqlx())
-    .execute(on)
-    .await;
-    match done {
-        Ok(done) => Ok(done.rows_affected() == 1),
-        // Two confirmations at once: the unique key decides, and the second one is told so.
-        Err(sqlx::Error::Database(error)) if error.is_unique_violation() => Ok(false),
-        Err(error) => Err(storage(error)),
-    }
-}
-
 /// Removes what names a person; the row stays, because others refer to its id.
 ///
 /// # Errors
@@ -357,18 +184,15 @@ pub async fn erase(
     user: UserId,
     at: Timestamp,
 ) -> fault::Result<()> {
-    sqlx::query(
+    let statement = sqlx::query(
         "UPDATE users SET email = '', email_normalised = 'erased:' || user_id, display_name = '', \
          password_hash = NULL, email_verified_at = NULL, status = 'erased', erased_at = $3 \
          WHERE tenant_id = $1 AND user_id = $2",
     )
     .bind(tenant.as_uuid())
     .bind(user.as_uuid())
-    .bind(at.to_sqlx())
-    .execute(on)
-    .await
-    .map_err(storage)?;
-    Ok(())
+    .bind(at.to_sqlx());
+    done(on, statement).await.map(drop)
 }
 
 /// Sets the status.
@@ -381,14 +205,11 @@ pub async fn set_status(
     user: UserId,
     status: Status,
 ) -> fault::Result<()> {
-    sqlx::query("UPDATE users SET status = $3 WHERE tenant_id = $1 AND user_id = $2")
+    let statement = sqlx::query("UPDATE users SET status = $3 WHERE tenant_id = $1 AND user_id = $2")
         .bind(tenant.as_uuid())
         .bind(user.as_uuid())
-        .bind(status.as_str())
-        .execute(on)
-        .await
-        .map_err(storage)?;
-    Ok(())
+        .bind(status.as_str());
+    done(on, statement).await.map(drop)
 }
 
 /// One user.
@@ -420,65 +241,15 @@ pub async fn rename(
     revision: i64,
     display_name: &str,
 ) -> fault::Result<bool> {
-    let done = sqlx::query(
+    let statement = sqlx::query(
         "UPDATE users SET display_name = $4, revision = revision + 1 \
          WHERE tenant_id = $1 AND user_id = $2 AND ($3 = 0 OR revision = $3)",
     )
     .bind(tenant.as_uuid())
     .bind(user.as_uuid())
     .bind(revision)
-    .bind(display_name)
-    .execute(on)
-    .await
-    .map_err(storage)?;
-    Ok(done.rows_affected() == 1)
-}
-
-/// Replaces the roles of a user.
-///
-/// # Errors
-/// Faults of the database.
-pub async fn set_roles(
-    on: &mut PgConnection,
-    tenant: TenantId,
-    user: UserId,
-    roles: &[String],
-) -> fault::Result<()> {
-    sqlx::query("DELETE FROM user_roles WHERE tenant_id = $1 AND user_id = $2 AND role <> ALL($3)")
-        .bind(tenant.as_uuid())
-        .bind(user.as_uuid())
-        .bind(roles)
-        .execute(&mut *on)
-        .await
-        .map_err(storage)?;
-    sqlx::query(
-        "INSERT INTO user_roles (tenant_id, user_id, role) SELECT $1, $2, role FROM unnest($3::text[]) AS role \
-         ON CONFLICT DO NOTHING",
-    )
-    .bind(tenant.as_uuid())
-    .bind(user.as_uuid())
-    .bind(roles)
-    .execute(on)
-    .await
-    .map_err(storage)?;
-    Ok(())
-}
-
-/// Whether an active user other than `user` holds the owner's role.
-///
-/// # Errors
-/// Faults of the database.
-pub async fn another_owner(on: &mut PgConnection, tenant: TenantId, user: UserId) -> fault::Result<bool> {
-    sqlx::query_scalar(
-        "SELECT EXISTS (SELECT 1 FROM user_roles r JOIN users u USING (tenant_id, user_id) \
-         WHERE r.tenant_id = $1 AND r.role = $3 AND u.status = 'active' AND r.user_id <> $2)",
-    )
-    .bind(tenant.as_uuid())
-    .bind(user.as_uuid())
-    .bind(OWNER)
-    .fetch_one(on)
-    .await
-    .map_err(storage)
+    .bind(display_name);
+    done_once(on, statement).await
 }
 
 fn status(word: &str) -> Status {

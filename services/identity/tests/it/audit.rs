@@ -6,6 +6,7 @@ use auth::Caller;
 use contracts::vbwd::identity::v1::access_level_service_client::AccessLevelServiceClient;
 use contracts::vbwd::identity::v1::api_key_service_client::ApiKeyServiceClient;
 use contracts::vbwd::identity::v1::audit_service_client::AuditServiceClient;
+use contracts::vbwd::identity::v1::identity_provider_service_client::IdentityProviderServiceClient;
 use contracts::vbwd::identity::v1::permission_service_client::PermissionServiceClient;
 use contracts::vbwd::identity::v1::routing_service_client::RoutingServiceClient;
 use contracts::vbwd::identity::v1::second_factor_policy_service_client::SecondFactorPolicyServiceClient;
@@ -50,6 +51,11 @@ const LEAVE: &[(&str, &str)] = &[
     ("TenantSettingsService/PutTenantSettings", "tenant.settings"),
     ("TenantSettingsService/PutBranding", "tenant.branding"),
     ("TenantSettingsService/SetMainHost", "tenant.main_host"),
+    ("TenantSettingsService/ClaimHost", "tenant.claim_host"),
+    ("TenantSettingsService/VerifyHost", "tenant.verify_host"),
+    ("TenantSettingsService/ReleaseHost", "tenant.release_host"),
+    ("IdentityProviderService/PutIdentityProvider", "identity_provider.put"),
+    ("IdentityProviderService/DeleteIdentityProvider", "identity_provider.delete"),
     ("RoutingService/CreateRoutingRule", "routing_rule.create"),
     ("RoutingService/UpdateRoutingRule", "routing_rule.update"),
     ("RoutingService/DeleteRoutingRule", "routing_rule.delete"),
@@ -208,6 +214,28 @@ async fn act(world: &World, owner: &Caller, made: &mut Made, rpc: &str) {
             let spec = Some(crate::routing::block("/older"));
             let message = UpdateRoutingRuleRequest { rule_id, spec, ..Default::default() };
             call!(world, owner, RoutingServiceClient.update_routing_rule(message));
+        }
+        "ClaimHost" => {
+            let message = ClaimHostRequest { host: text("localhost") };
+            call!(world, owner, TenantSettingsServiceClient.claim_host(message));
+        }
+        "VerifyHost" => {
+            let message = VerifyHostRequest { host: text("localhost") };
+            call!(world, owner, TenantSettingsServiceClient.verify_host(message));
+        }
+        "ReleaseHost" => {
+            let message = ReleaseHostRequest { host: text("localhost") };
+            call!(world, owner, TenantSettingsServiceClient.release_host(message));
+        }
+        "PutIdentityProvider" => {
+            let (provider, issuer) = (text("elsewhere"), text("https://id.example"));
+            let client_id = text("shop");
+            let message = PutIdentityProviderRequest { provider, issuer, client_id, ..Default::default() };
+            call!(world, owner, IdentityProviderServiceClient.put_identity_provider(message));
+        }
+        "DeleteIdentityProvider" => {
+            let message = DeleteIdentityProviderRequest { provider: text("elsewhere") };
+            call!(world, owner, IdentityProviderServiceClient.delete_identity_provider(message));
         }
         "DeleteRoutingRule" => {
             let message = DeleteRoutingRuleRequest { rule_id: made.rule.rule_id.clone() };

@@ -18,6 +18,10 @@ use crate::oidc::{Oidc, there_and_back};
 
 const ANN: &str = "ann@example.com";
 
+fn start() -> Oidc {
+    Oidc::start("https://one.example/auth/callback/genuine")
+}
+
 /// A world at the present time, in which providers on this machine may be spoken to.
 async fn open_world() -> World {
     let federation = Federation {
@@ -118,7 +122,7 @@ impl World {
 
 #[tokio::test]
 async fn somebody_new_gets_an_account_and_comes_back_to_it() {
-    let (world, oidc) = (open_world().await, Oidc::start());
+    let (world, oidc) = (open_world().await, start());
     world.genuine(&oidc).await;
     let first = world.log_in_through(ANN).await.unwrap().session.unwrap();
     let ann = world.caller(&first).await;
@@ -140,7 +144,7 @@ async fn somebody_new_gets_an_account_and_comes_back_to_it() {
 
 #[tokio::test]
 async fn an_account_is_linked_by_an_address_that_both_sides_have_proven() {
-    let (world, oidc) = (open_world().await, Oidc::start());
+    let (world, oidc) = (open_world().await, start());
     world.genuine(&oidc).await;
     world.register(ANN, PASSWORD).await.unwrap();
     assert_eq!(refused(world.log_in_through(ANN).await), "email_unverified", "whoever registered it first");
@@ -161,7 +165,7 @@ async fn an_account_is_linked_by_an_address_that_both_sides_have_proven() {
 
 #[tokio::test]
 async fn linking_wants_the_password_and_an_account_of_nobody_else() {
-    let (world, oidc) = (open_world().await, Oidc::start());
+    let (world, oidc) = (open_world().await, start());
     world.genuine(&oidc).await;
     world.user(ANN, "customer").await;
     let (owner, ann) = (world.signed_in(OWNER).await, world.signed_in(ANN).await);
@@ -180,7 +184,7 @@ async fn linking_wants_the_password_and_an_account_of_nobody_else() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_comes_back_is_good_once_for_this_browser_provider_and_session() {
-    let (world, oidc) = (open_world().await, Oidc::start());
+    let (world, oidc) = (open_world().await, start());
     world.genuine(&oidc).await;
     world.offer("other", &format!("{}/evil/good", oidc.base), "").await.unwrap();
     let go = || async {
@@ -232,7 +236,7 @@ async fn evil(world: &World, oidc: &Oidc, fault: &str) -> fault::Result<Complete
 
 #[tokio::test]
 async fn a_provider_that_is_wrong_in_any_way_opens_nothing() {
-    let (world, oidc) = (open_world().await, Oidc::start());
+    let (world, oidc) = (open_world().await, start());
     sqlx::query("UPDATE users SET email_verified_at = now()")
         .execute(&world.database.superuser(identity::NAME))
         .await
@@ -299,7 +303,7 @@ async fn a_provider_inside_is_not_spoken_to() {
 
 #[tokio::test]
 async fn a_provider_is_data_whose_secret_is_never_told() {
-    let (world, oidc) = (open_world().await, Oidc::start());
+    let (world, oidc) = (open_world().await, start());
     let kept = world.offer("genuine", &oidc.base, &oidc.secret).await.unwrap();
     assert!(kept.has_client_secret);
     assert!(world.offer("genuine", &oidc.base, "").await.unwrap().has_client_secret, "empty keeps it");

@@ -73,6 +73,7 @@ async fn a_connection_of_one_tenant_sees_no_row_of_another_in_any_table() {
         "passkey_ceremonies",
         "sources",
         "source_policies",
+        "host_claims",
     ];
     for table in tables {
         let setting = format!("SET LOCAL vbwd.tenant_id = '{}'", world.tenant);

@@ -6,14 +6,18 @@ mod account;
 mod admin;
 mod api_keys;
 mod audit;
+#[path = "../../../../tests/harness/device.rs"]
+mod device;
 mod events;
 mod federation;
 mod fixtures;
 mod guessing;
+mod hosts;
 mod impersonation;
 mod isolation;
 mod keys;
 mod mailbox;
+#[path = "../../../../tests/harness/oidc.rs"]
 mod oidc;
 mod passkeys;
 mod people;

@@ -2,88 +2,15 @@
 
 use auth::Caller;
 use contracts::vbwd::identity::v1::passkey_service_client::PasskeyServiceClient;
+use contracts::vbwd::identity::v1::second_factor_service_client::SecondFactorServiceClient;
 use contracts::vbwd::identity::v1::*;
 use futures::future::join_all;
-use passkey_authenticator::{Authenticator, UiHint, UserCheck, UserValidationMethod};
-use passkey_client::{Client, DefaultClientData};
-use passkey_crypto::AvailableBackend;
-use passkey_types::ctap2::{Aaguid, Ctap2Error};
-use passkey_types::webauthn::{CredentialCreationOptions, CredentialRequestOptions};
-use url::Url;
 
+use crate::device::Device;
 use crate::fixtures::{OWNER, PASSWORD, World, answer, nobody, refused, world};
 
 const ANN: &str = "ann@example.com";
 const HERE: &str = "https://one.example";
-
-/// Somebody who touches the device and shows a finger, or does not.
-struct Finger(bool);
-
-#[async_trait::async_trait]
-impl UserValidationMethod for Finger {
-    type PasskeyItem = passkey_types::Passkey;
-
-    async fn check_user<'a>(
-        &self,
-        _: UiHint<'a, Self::PasskeyItem>,
-        _: bool,
-        verification: bool,
-    ) -> Result<UserCheck, Ctap2Error> {
-        Ok(UserCheck { presence: true, verification: verification && self.0 })
-    }
-
-    fn is_presence_enabled(&self) -> bool {
-        true
-    }
-
-    fn is_verification_enabled(&self) -> Option<bool> {
-        Some(self.0)
-    }
-}
-
-type Inside = Authenticator<Option<passkey_types::Passkey>, Finger, AvailableBackend>;
-
-/// A browser with a device that keeps one passkey.
-struct Device {
-    kept: Option<passkey_types::Passkey>,
-    counts: bool,
-}
-
-impl Device {
-    const fn new() -> Self {
-        Self { kept: None, counts: true }
-    }
-
-    /// The same key in other hands.
-    fn cloned(&self) -> Self {
-        Self { kept: self.kept.clone(), counts: self.counts }
-    }
-
-    fn inside(&self) -> Inside {
-        let mut inside =
-            Authenticator::new(Aaguid::new_empty(), self.kept.clone(), Finger(true), AvailableBackend);
-        inside.set_make_credentials_with_signature_counter(self.counts);
-        inside
-    }
-
-    async fn make(&mut self, origin: &str, options_json: &str) -> String {
-        let public_key = serde_json::from_str(options_json).unwrap();
-        let mut client = Client::new(self.inside());
-        let (origin, options) = (Url::parse(origin).unwrap(), CredentialCreationOptions { public_key });
-        let made = client.register(&origin, options, DefaultClientData).await.unwrap();
-        self.kept.clone_from(client.authenticator().store());
-        serde_json::to_string(&made).unwrap()
-    }
-
-    async fn sign(&mut self, origin: &str, options_json: &str) -> Option<String> {
-        let public_key = serde_json::from_str(options_json).unwrap();
-        let mut client = Client::new(self.inside());
-        let (origin, options) = (Url::parse(origin).unwrap(), CredentialRequestOptions { public_key });
-        let signed = client.authenticate(&origin, options, DefaultClientData).await.ok()?;
-        self.kept.clone_from(client.authenticator().store());
-        Some(serde_json::to_string(&signed).unwrap())
-    }
-}
 
 impl World {
     fn passkeys(&self) -> PasskeyServiceClient<runtime::Channel> {
@@ -149,6 +76,32 @@ impl World {
         answer(self.passkeys().list_passkeys(request).await).unwrap().passkeys
     }
 
+    async fn begin_step_up(&self, caller: &Caller) -> fault::Result<BeginPasskeyStepUpResponse> {
+        let request = self.call(caller, BeginPasskeyStepUpRequest {});
+        answer(SecondFactorServiceClient::new(self.channel()).begin_passkey_step_up(request).await)
+    }
+
+    async fn complete_step_up(
+        &self,
+        caller: &Caller,
+        ceremony: &BeginPasskeyStepUpResponse,
+        signed: &str,
+    ) -> fault::Result<Vec<String>> {
+        let message = CompletePasskeyStepUpRequest {
+            ceremony_token: ceremony.ceremony_token.clone(),
+            credential_json: signed.to_owned(),
+        };
+        let request = self.call(caller, message);
+        let answered = SecondFactorServiceClient::new(self.channel()).complete_passkey_step_up(request).await;
+        answer(answered).map(|done| done.methods)
+    }
+
+    async fn step_up_with(&self, caller: &Caller, device: &mut Device) -> fault::Result<Vec<String>> {
+        let ceremony = self.begin_step_up(caller).await?;
+        let signed = device.sign(HERE, &ceremony.options_json).await.unwrap();
+        self.complete_step_up(caller, &ceremony, &signed).await
+    }
+
     async fn remove_passkey(&self, caller: &Caller, id: &str) -> fault::Result<RemovePasskeyResponse> {
         let message = RemovePasskeyRequest {
             passkey_id: id.to_owned(),
@@ -176,7 +129,7 @@ async fn a_passkey_logs_in_without_a_name_or_a_password() {
     let listed = world.listed_passkeys(&caller).await;
     assert!(listed[0].last_used_at.is_some());
     let letter = world.mailbox.first("identity.second_factor_changed", OWNER).await;
-    assert_eq!(letter.variables["change"], "passkey added");
+    assert_eq!(letter.variables["change"], "passkey_added");
 }
 
 #[tokio::test]
@@ -273,7 +226,7 @@ async fn a_cloned_authenticator_is_noticed() {
     assert_eq!(refused(world.log_in_with(&mut clone).await), "passkey_invalid", "its counter is behind");
     let noticed = "SELECT count(*) FROM audit_entries WHERE action = 'passkey.clone_suspected'";
     assert_eq!(world.count(noticed).await, 1);
-    let mut uncounted = Device { counts: false, ..Device::new() };
+    let mut uncounted = Device::uncounted();
     world.with_passkey(&owner, &mut uncounted).await;
     let mut synced = uncounted.cloned();
     assert!(world.log_in_with(&mut uncounted).await.is_ok(), "synced passkeys count nothing");
@@ -306,6 +259,58 @@ async fn passkeys_are_renamed_and_removed_by_their_owner() {
         .unwrap();
     let last = world.listed_passkeys(&owner).await[0].passkey_id.clone();
     assert_eq!(refused(world.remove_passkey(&owner, &last).await), "last_log_in_method");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_passkey_proves_again_who_is_there() {
+    let (world, mut device) = (world().await, Device::new());
+    let ann_id = world.user(ANN, "customer").await;
+    let (owner, ann) = (world.signed_in(OWNER).await, world.signed_in(ANN).await);
+    assert_eq!(refused(world.begin_step_up(&ann).await), "second_factor_missing");
+    let mut hers = Device::new();
+    world.with_passkey(&ann, &mut hers).await;
+    let id = world.with_passkey(&owner, &mut device).await.passkey.unwrap().passkey_id;
+    world.pass(6 * 60);
+    assert_eq!(refused(world.remove_passkey(&owner, &id).await), "second_factor_required");
+    let ceremony = world.begin_step_up(&owner).await.unwrap();
+    let signed = device.sign(HERE, &ceremony.options_json).await.unwrap();
+    assert_eq!(refused(world.complete_step_up(&ann, &ceremony, &signed).await), "passkey_invalid", "hers");
+    let ceremony = world.begin_step_up(&owner).await.unwrap();
+    let signed = device.sign(HERE, &ceremony.options_json).await.unwrap();
+    let outcomes = join_all((0..10).map(|_| world.complete_step_up(&owner, &ceremony, &signed))).await;
+    let methods: Vec<_> = outcomes.into_iter().filter_map(Result::ok).collect();
+    assert_eq!(methods, [["mfa", "pop", "pwd"]], "one answer is good once");
+    assert!(world.remove_passkey(&owner, &id).await.is_ok());
+    // Whoever has no password proves it by the passkey alone.
+    sqlx::query("UPDATE users SET password_hash = NULL WHERE user_id = $1")
+        .bind(ann_id.as_uuid())
+        .execute(&world.database.superuser(identity::NAME))
+        .await
+        .unwrap();
+    assert_eq!(refused(world.begin_passkey(&ann).await), "reauthentication_required");
+    world.step_up_with(&ann, &mut hers).await.unwrap();
+    assert!(world.begin_passkey(&ann).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_wrong_step_up_counts_and_a_clone_is_noticed() {
+    let (world, mut device) = (world().await, Device::new());
+    let owner = world.signed_in(OWNER).await;
+    world.with_passkey(&owner, &mut device).await;
+    let mut clone = device.cloned();
+    world.step_up_with(&owner, &mut device).await.unwrap();
+    world.step_up_with(&owner, &mut device).await.unwrap();
+    assert_eq!(refused(world.step_up_with(&owner, &mut clone).await), "second_factor_invalid");
+    let noticed = "SELECT count(*) FROM audit_entries WHERE action = 'passkey.clone_suspected'";
+    assert_eq!(world.count(noticed).await, 1);
+    for _ in 0..4 {
+        let (asked, other) =
+            (world.begin_step_up(&owner).await.unwrap(), world.begin_step_up(&owner).await.unwrap());
+        let signed = device.sign(HERE, &asked.options_json).await.unwrap();
+        let refusal = world.complete_step_up(&owner, &other, &signed).await;
+        assert_eq!(refused(refusal), "second_factor_invalid", "an answer to another challenge");
+    }
+    assert_eq!(refused(world.begin_step_up(&owner).await), "account_locked");
 }
 
 #[tokio::test]

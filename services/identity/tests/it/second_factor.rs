@@ -146,7 +146,7 @@ async fn a_confirmed_app_makes_log_in_two_steps() {
     assert_eq!(codes.len(), 10);
     assert_eq!(refused(world.enrol(&owner).await), "second_factor_present");
     let letter = world.mailbox.first("identity.second_factor_changed", OWNER).await;
-    assert_eq!(letter.variables["change"], "totp enabled");
+    assert_eq!(letter.variables["change"], "totp_enabled");
     world.pass(90);
     let challenge = world.challenged(OWNER).await;
     assert_eq!(challenge.methods, ["totp", "recovery_code"]);

@@ -258,6 +258,14 @@ async fn hosts_are_given_and_taken_by_operators_and_belong_to_one_tenant() {
         ask!(world, &operator, PlatformServiceClient.add_tenant_host(add(world.other, "new.example")));
     assert_eq!(refused(taken), "host_taken");
     let owner = world.signed_in(OWNER).await;
+    let claim = ClaimHostRequest { host: "claimed.example".to_owned() };
+    let claim = ask!(world, &owner, TenantSettingsServiceClient.claim_host(claim)).unwrap().claim.unwrap();
+    assert_eq!(claim.status, "pending");
+    ask!(world, &operator, PlatformServiceClient.add_tenant_host(add(world.tenant, "claimed.example")))
+        .unwrap();
+    assert!(world.resolve("claimed.example").await.is_ok(), "an operator's word needs no proof");
+    let claims = ask!(world, &owner, TenantSettingsServiceClient.list_host_claims(ListHostClaimsRequest {}));
+    assert_eq!(claims.unwrap().claims, []);
     let main = SetMainHostRequest { host: "new.example".to_owned() };
     ask!(world, &owner, TenantSettingsServiceClient.set_main_host(main)).unwrap();
     let remove =
@@ -302,4 +310,37 @@ async fn every_privileged_rpc_of_operators_is_in_both_trails() {
     let identity = identity::build(&world.platform, world.config.clone()).unwrap();
     identity.verify_audit(id).await.unwrap();
     identity.verify_audit(PLATFORM_TENANT).await.unwrap();
+}
+
+#[tokio::test]
+async fn tenants_are_found_by_beginnings_and_paged() {
+    let world = world().await;
+    let operator = operator(&world).await;
+    let superuser = world.database.superuser(identity::NAME);
+    let many = "INSERT INTO tenants (tenant_id, slug, name, default_currency, locale, status, created_at) \
+         SELECT gen_random_uuid(), 'shop-' || n, 'Tea ' || n || ' House', 'EUR', 'en', \
+         CASE WHEN n % 10 = 0 THEN 'suspended' ELSE 'active' END, now() FROM generate_series(1, 5000) n";
+    sqlx::query(many).execute(&superuser).await.unwrap();
+    let list = |query: &str, status: &str, cursor: String| {
+        let message =
+            ListTenantsRequest { query: query.to_owned(), status: status.to_owned(), cursor, page_size: 200 };
+        let request = world.call(&operator, message);
+        let mut platform = PlatformServiceClient::new(world.channel());
+        async move { answer(platform.list_tenants(request).await).unwrap() }
+    };
+    let (mut seen, mut cursor) = (std::collections::BTreeSet::new(), String::new());
+    loop {
+        let page = list("", "suspended", cursor).await;
+        assert!(page.tenants.iter().all(|tenant| seen.insert(tenant.tenant_id.clone())), "no tenant twice");
+        cursor = page.next_cursor;
+        if cursor.is_empty() {
+            break;
+        }
+    }
+    assert_eq!(seen.len(), 500);
+    for (query, found) in
+        [("SHOP-4999", 1), ("house 4999", 1), ("tea 49", 111), ("ONE.ex", 1), ("ouse", 0), ("%", 0)]
+    {
+        assert_eq!(list(query, "", String::new()).await.tenants.len(), found, "{query}");
+    }
 }

@@ -1,5 +1,5 @@
 //! A real provider of OpenID Connect in a process of its own, and providers that are wrong in one way
-//! each (`tests/oidc/provider.mjs`); a browser that goes there and comes back.
+//! each (`services/identity/tests/oidc/provider.mjs`); a browser that goes there and comes back.
 
 use std::collections::HashMap;
 use std::io::{BufRead as _, BufReader};
@@ -29,10 +29,11 @@ struct Started {
 }
 
 impl Oidc {
-    pub fn start() -> Self {
+    /// One that knows the shop, whose browsers come back to `redirect_uri`.
+    pub fn start(redirect_uri: &str) -> Self {
         INSTALLED.get_or_init(install);
         let mut process = Command::new("node")
-            .args(["provider.mjs", "https://one.example/auth/callback/genuine"])
+            .args(["provider.mjs", redirect_uri])
             .current_dir(folder())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -55,7 +56,7 @@ impl Drop for Oidc {
 }
 
 fn folder() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/oidc")
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../identity/tests/oidc")
 }
 
 /// Installs what the lock file names, unless it is there.
@@ -64,16 +65,18 @@ fn install() {
         return;
     }
     let done = Command::new("npm").args(["ci", "--loglevel=error"]).current_dir(folder()).status();
-    assert!(done.unwrap().success(), "npm ci in tests/oidc");
+    assert!(done.unwrap().success(), "npm ci in services/identity/tests/oidc");
 }
 
-/// What a browser brings back that was sent to `authorization_url` and logs in there as `account`.
+/// What a browser brings back that was sent to `authorization_url` and logs in there as `account`: it
+/// follows every redirect until it is at the address that it was to come back to.
 pub async fn there_and_back(authorization_url: &str, account: &str) -> HashMap<String, String> {
     let browser = Client::builder().cookie_store(true).redirect(Policy::none()).build().unwrap();
     let mut place = Url::parse(authorization_url).unwrap();
+    let home = place.query_pairs().find(|(name, _)| name == "redirect_uri").unwrap().1.into_owned();
     place.query_pairs_mut().append_pair("login_hint", account);
     for _ in 0..10 {
-        if place.host_str() == Some("one.example") {
+        if place.as_str().split('?').next() == Some(&home) {
             return place.query_pairs().into_owned().collect();
         }
         let response = browser.get(place.clone()).send().await.unwrap();
