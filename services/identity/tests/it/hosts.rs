@@ -65,7 +65,7 @@ impl World {
         TenantSettingsServiceClient::new(self.channel())
     }
 
-    async fn claim(&self, caller: &Caller, host: &str) -> fault::Result<HostClaim> {
+    pub async fn claim(&self, caller: &Caller, host: &str) -> fault::Result<HostClaim> {
         let request = self.call(caller, ClaimHostRequest { host: host.to_owned() });
         answer(self.settings().claim_host(request).await).map(|answer| answer.claim.unwrap())
     }
