@@ -13,7 +13,7 @@ async fn lived_in() -> World {
     world.refresh_at(world.other, &session.refresh_token).await.unwrap();
     for caller in [&owner, &two] {
         world.put_role(caller, "clerk", &["users.read"]).await.unwrap();
-        world.claim(caller, "claimed.example").await.unwrap();
+        world.claim(caller, "claimed.test").await.unwrap();
     }
     for tenant in [world.tenant, world.other] {
         let _ = world.log_in_at(tenant, "nobody@example.com", "not the password").await;
