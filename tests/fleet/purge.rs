@@ -14,7 +14,7 @@ use crate::harness::customer::invoice_id;
 use crate::harness::{Customer, Fleet, Outside, books, eventually};
 use crate::tenants::Operator;
 
-const SERVICES: [&str; 5] = ["identity", "wallet", "invoicing", "payments", "notify"];
+const SERVICES: [&str; 6] = ["identity", "wallet", "invoicing", "subscription", "payments", "notify"];
 /// What stays, by service: each table must still have rows afterwards, unless it is marked with `?`.
 const STAYS: &[(&str, &[&str])] = &[
     ("identity", &["tenants", "audit_entries", "audit_heads", "events", "streams"]),
@@ -34,6 +34,7 @@ const STAYS: &[(&str, &[&str])] = &[
     ),
     ("invoicing", &["invoices", "invoice_lines", "invoice_series", "events", "?streams"]),
     ("payments", &["payments", "webhook_inbox", "events", "?streams", "?audit_outbox"]),
+    ("subscription", &["?audit_outbox"]),
     ("notify", &["?audit_outbox"]),
 ];
 
@@ -101,8 +102,13 @@ async fn every_service_keeps_of_a_purged_tenant_what_law_demands_and_nothing_els
     let demo = listed["tenants"][0]["tenant_id"].as_str().unwrap().to_owned();
     let other = a_neighbour(&fleet).await;
     let (before, neighbours) = (rows(&fleet, &demo).await, rows(&fleet, &other).await);
-    for table in ["notify.mails", "notify.webhook_endpoints", "notify.notifications", "wallet.token_bundles"]
-    {
+    for table in [
+        "notify.mails",
+        "notify.webhook_endpoints",
+        "notify.notifications",
+        "subscription.plan_prices",
+        "wallet.token_bundles",
+    ] {
         assert!(before[table] > 0, "{table}");
     }
     operator.send(Method::DELETE, &format!("/api/v1/platform/tenants/{demo}"), json!({})).await;

@@ -91,7 +91,13 @@ pub async fn fleet() -> Fleet {
 
 /// A fleet with `payments` at an address where nobody listens when `config` trusts nobody there.
 pub async fn fleet_with(config: Config, database: Database) -> Fleet {
-    fleet_of(config, database, &["identity", "wallet", "invoicing", "subscription", "payments", "notify"], vec![]).await
+    fleet_of(
+        config,
+        database,
+        &["identity", "wallet", "invoicing", "subscription", "payments", "notify"],
+        vec![],
+    )
+    .await
 }
 
 pub async fn fleet_of(

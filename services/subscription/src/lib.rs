@@ -7,13 +7,15 @@
 pub mod catalogue;
 mod config;
 mod grpc;
+mod retention;
 mod seed;
 
 use std::sync::Arc;
 
+use bus::OnTenantPurged;
 use eventstore::EventStore;
 use runtime::audit::Trail;
-use runtime::{Platform, Service};
+use runtime::{Platform, Role, Service};
 use sqlx::migrate::Migrator;
 
 use catalogue::Catalogue;
@@ -33,9 +35,18 @@ pub async fn service(platform: &Platform, config: Config) -> fault::Result<Servi
     let store = EventStore::new(platform.pool(NAME)?, NAME);
     let clock = Arc::clone(&platform.clock);
     let trail = Trail::new(store.clone(), Arc::clone(&clock));
+    let roles = vec![on_tenant_purged(&store, platform), trail.courier(platform)];
     let catalogue = Catalogue::new(store, config.catalogue_fresh());
     let routes = trail.around(grpc::routes(grpc::Rpcs { catalogue, clock }));
-    Ok(Service { name: NAME, routes, roles: vec![trail.courier(platform)] })
+    Ok(Service { name: NAME, routes, roles })
+}
+
+fn on_tenant_purged(store: &EventStore, platform: &Platform) -> Role {
+    let (bus, store) = (platform.bus(), store.clone());
+    let consumer = OnTenantPurged { name: "subscription_on_tenant_purged", retention: retention::RETENTION };
+    Role::task("on_tenant_purged", move |drain| {
+        bus::run_consumer(bus.clone(), store.clone(), consumer, drain)
+    })
 }
 
 /// The service's tables.

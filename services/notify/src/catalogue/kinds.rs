@@ -22,7 +22,8 @@ const CHANGE: Variable = text("change", "totp_enabled");
 const NEW_EMAIL: Variable = text("new_email", "new@shop.example");
 
 /// Identity may say all of this with any of its mails; some cannot do without the link.
-const ACCOUNT: &[Variable] = &[NAME, link(false), EXPIRES_AT, DEVICE, ORIGIN, COUNTRY, AT, INVITER, CHANGE, NEW_EMAIL];
+const ACCOUNT: &[Variable] =
+    &[NAME, link(false), EXPIRES_AT, DEVICE, ORIGIN, COUNTRY, AT, INVITER, CHANGE, NEW_EMAIL];
 const ACCOUNT_WITH_LINK: &[Variable] =
     &[NAME, link(true), EXPIRES_AT, DEVICE, ORIGIN, COUNTRY, AT, INVITER, CHANGE, NEW_EMAIL];
 
