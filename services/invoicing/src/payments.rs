@@ -136,8 +136,11 @@ impl Payments {
         currency: Currency,
         country: &str,
     ) -> fault::Result<Arc<Vec<String>>> {
-        let request =
-            ListPaymentMethodsRequest { currency: currency.code().to_owned(), country: country.to_owned() };
+        let request = ListPaymentMethodsRequest {
+            currency: currency.code().to_owned(),
+            country: country.to_owned(),
+            ..ListPaymentMethodsRequest::default()
+        };
         let answer = self.client().list_payment_methods(self.peer.request(context, request)?).await?;
         Ok(Arc::new(answer.into_inner().methods.into_iter().map(|method| method.code).collect()))
     }

@@ -10,6 +10,7 @@ mod operate;
 mod pay;
 mod read;
 mod reconcile;
+mod settings;
 mod setups;
 mod step;
 mod webhook;
@@ -26,9 +27,12 @@ use runtime::audit;
 use serde_json::{Value, json};
 
 pub(crate) use methods::user;
+pub(crate) use settings::Shown;
 
+use crate::health::Health;
 use crate::providers::Providers;
 use crate::refusal::refused;
+use crate::seal::Seal;
 use crate::table::{Pace, PaymentRow};
 use crate::{Config, NAME};
 
@@ -40,6 +44,8 @@ pub struct Payments {
     pub(crate) store: EventStore,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) providers: Providers,
+    pub(crate) seal: Seal,
+    pub(crate) health: Health,
     pub(crate) config: Config,
 }
 
@@ -48,15 +54,15 @@ impl Payments {
     ///
     /// # Errors
     /// When a setting does not fit.
-    pub fn new(
+    pub(crate) fn new(
         store: EventStore,
         clock: Arc<dyn Clock>,
-        providers: Providers,
+        (providers, seal): (Providers, Seal),
         config: Config,
     ) -> fault::Result<Self> {
         config.validate()?;
         debug_assert_eq!(store.service(), NAME);
-        Ok(Self { store, clock, providers, config })
+        Ok(Self { store, clock, providers, seal, health: Health::default(), config })
     }
 
     /// Executes a command on a payment that was just read. What we hold may be old: then, and when

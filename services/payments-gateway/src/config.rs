@@ -34,11 +34,41 @@ pub struct Reconciler {
 }
 
 /// The providers.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ProviderSettings {
     /// The sandbox.
     pub sandbox: SandboxSettings,
+    /// Stripe; tenants bring their own keys.
+    pub stripe: StripeSettings,
+    /// How long what a tenant has set may be remembered by a replica that did not hear of the change.
+    pub tenant_settings_ttl_milliseconds: u32,
+}
+
+impl Default for ProviderSettings {
+    fn default() -> Self {
+        Self {
+            sandbox: SandboxSettings::default(),
+            stripe: StripeSettings::default(),
+            tenant_settings_ttl_milliseconds: 5_000,
+        }
+    }
+}
+
+/// Stripe, as the operator sees it. Where its API is, no tenant can say.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct StripeSettings {
+    /// Where its API is.
+    pub base_url: String,
+    /// How long it may take to answer.
+    pub timeout_milliseconds: u32,
+}
+
+impl Default for StripeSettings {
+    fn default() -> Self {
+        Self { base_url: "https://api.stripe.com".to_owned(), timeout_milliseconds: 10_000 }
+    }
 }
 
 /// Whether a provider is used.
@@ -124,6 +154,7 @@ impl Config {
     /// Invalid input naming the setting that does not fit.
     pub fn validate(&self) -> fault::Result<()> {
         let (reconciler, sandbox) = (&self.reconciler, &self.providers.sandbox);
+        let stripe = &self.providers.stripe;
         let rules = [
             ("expire_after_seconds", self.expire_after_seconds >= 1),
             ("authorized_expire_after_seconds", self.authorized_expire_after_seconds >= 1),
@@ -132,6 +163,8 @@ impl Config {
             ("reconciler/poll_milliseconds", reconciler.poll_milliseconds >= 10),
             ("reconciler/parallel", (1..=256).contains(&reconciler.parallel)),
             ("providers/sandbox/base_url", is_web_address(&sandbox.base_url)),
+            ("providers/stripe/base_url", is_web_address(&stripe.base_url)),
+            ("providers/stripe/timeout_milliseconds", (10..=12_000).contains(&stripe.timeout_milliseconds)),
             ("providers/sandbox/timeout_milliseconds", (10..=12_000).contains(&sandbox.timeout_milliseconds)),
         ];
         let wrong = rules.into_iter().find(|(_, holds)| !holds);

@@ -2,19 +2,23 @@
 
 pub(crate) mod convert;
 mod customers;
+mod settings;
 
 use std::sync::Arc;
 
 use contracts::vbwd::payments::v1 as proto;
 use contracts::vbwd::payments::v1::customer_payment_service_server::CustomerPaymentServiceServer;
 use contracts::vbwd::payments::v1::payment_service_server::{PaymentService, PaymentServiceServer};
+use contracts::vbwd::payments::v1::payment_settings_service_server::PaymentSettingsServiceServer;
 use contracts::vbwd::payments::v1::webhook_service_server::{WebhookService, WebhookServiceServer};
 use eventstore::CommandContext;
+use money::Money;
 use tonic::service::Routes;
 use tonic::{Request, Response, Status};
 
 use crate::app::Payments;
 use crate::provider::RawWebhook;
+use crate::rules::Wish;
 use convert::{method_proto, optional_money, payment_id, payment_proto, terms};
 
 /// The handlers.
@@ -26,6 +30,7 @@ pub(crate) fn routes(payments: Arc<Payments>) -> Routes {
     let api = Api(payments);
     Routes::new(PaymentServiceServer::new(api.clone()))
         .add_service(CustomerPaymentServiceServer::new(api.clone()))
+        .add_service(PaymentSettingsServiceServer::new(api.clone()))
         .add_service(WebhookServiceServer::new(api))
 }
 
@@ -64,8 +69,11 @@ impl PaymentService for Api {
     ) -> Result<Response<proto::ListPaymentMethodsResponse>, Status> {
         let tenant = auth::caller(&request)?.tenant;
         let wish = request.into_inner();
-        let methods = self.0.providers.methods_for(tenant, (&wish.currency, &wish.country)).await?;
-        let methods = methods.into_iter().map(method_proto).collect();
+        let currency = wish.currency.parse().ok().filter(|_| wish.amount_minor > 0);
+        let amount = currency.map(|currency| Money::new(wish.amount_minor, currency));
+        let asked = Wish { currency: &wish.currency, country: &wish.country, amount };
+        let offers = self.0.providers.offers(tenant, asked).await?.into_iter();
+        let methods = offers.map(|offer| method_proto(offer, amount, &wish.locale)).collect();
         Ok(Response::new(proto::ListPaymentMethodsResponse { methods }))
     }
 

@@ -8,15 +8,19 @@
 //!    snapshots, so order and repetition do not matter.
 //! 4. What others need to know is published from the event table ([`publish`]).
 
+mod account;
 mod app;
 mod config;
 mod grpc;
+mod health;
 mod metrics;
 mod outbound;
 pub mod provider;
 mod providers;
 mod refusal;
 mod retention;
+mod rules;
+mod seal;
 mod standard_webhooks;
 mod table;
 
@@ -28,10 +32,12 @@ use runtime::audit::Trail;
 use runtime::{Platform, Role, Service};
 use sqlx::migrate::Migrator;
 
+use seal::Seal;
+
 pub use app::Payments;
-pub use config::{Config, Enabled, ProviderSettings, Reconciler, SandboxSettings};
+pub use config::{Config, Enabled, ProviderSettings, Reconciler, SandboxSettings, StripeSettings};
 pub use outbound::publish;
-pub use providers::Providers;
+pub use providers::{Providers, sandbox_provider, stripe};
 
 /// The word after `vbwd.` in the proto package; also the schema.
 pub const NAME: &str = "payments";
@@ -51,7 +57,10 @@ pub async fn service(platform: &Platform, config: Config) -> fault::Result<Servi
 /// When a setting does not fit.
 pub fn service_with(platform: &Platform, config: Config, providers: Providers) -> fault::Result<Service> {
     let store = EventStore::new(platform.pool(NAME)?, NAME);
-    let payments = Arc::new(Payments::new(store.clone(), Arc::clone(&platform.clock), providers, config)?);
+    let providers = providers.and_accounts(&store, &platform.secret, &config)?;
+    let seal = Seal::derive(&platform.secret)?;
+    let clock = Arc::clone(&platform.clock);
+    let payments = Arc::new(Payments::new(store.clone(), clock, (providers, seal), config)?);
     let (bus, reconciling) = (platform.bus(), Arc::clone(&payments));
     let purging = on_tenant_purged(platform, store.clone());
     let trail = Trail::new(store.clone(), Arc::clone(&platform.clock));

@@ -20,6 +20,12 @@ pub(crate) fn contradiction(provider: &str, code: &'static str) {
         .increment(1);
 }
 
+/// A circuit changed to `open` or `closed`.
+pub(crate) fn circuit(provider: &str, state: &'static str) {
+    metrics::counter!("vbwd_payments_circuit_changes_total", "provider" => provider.to_owned(), "state" => state)
+        .increment(1);
+}
+
 /// The reconciler asked for a payment; `outcome` is `settled`, `open` or `failed`.
 pub(crate) fn reconciled(outcome: &'static str) {
     metrics::counter!("vbwd_payments_reconciled_total", "outcome" => outcome).increment(1);

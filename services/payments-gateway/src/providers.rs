@@ -1,26 +1,90 @@
-//! The providers of this installation, by code and by method.
+//! The providers by code and by method: those that all tenants share, and each tenant's own accounts.
 //!
-//! When you add one: its adapter in `providers/`, its settings in `config.rs`, a line in
-//! [`Providers::configured`], and its row in the README.
+//! A tenant's accounts and rules are read from the database and remembered for some seconds; a change
+//! forgets them at once where it was made. An account that is switched off offers nothing, and is still
+//! found, because its payments must be finished, refunded and reported.
+//!
+//! When you add a provider: its adapter in `providers/`, and either its settings in `config.rs` and a
+//! line in [`Providers::configured`], or its kind in `account.rs` and a line in [`Tenants::open`]; its
+//! double, its rig in the conformance suite, and its row in the README.
 
 pub(crate) mod sandbox;
+pub mod stripe;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
+use eventstore::EventStore;
 use fault::{Code, Fault};
 use ids::TenantId;
-use money::Currency;
+use moka::future::Cache;
+use money::Money;
 use runtime::Platform;
+use secrecy::SecretString;
 
-use crate::Config;
+use crate::account::Account;
+use crate::config::StripeSettings;
 use crate::provider::{Method, PaymentProvider};
+use crate::rules::{Rule, Wish};
+use crate::seal::Seal;
+use crate::table::accounts::{self, AccountRow};
+use crate::{Config, SandboxSettings};
 
-/// The providers that are switched on.
+/// Tenants whose accounts are remembered.
+const TENANTS_MAX: u64 = 10_000;
+
+/// The sandbox with these settings, where it is used beside the service.
+///
+/// # Errors
+/// Settings that do not fit.
+pub fn sandbox_provider(
+    settings: &SandboxSettings,
+    fleet_secret: &SecretString,
+) -> fault::Result<Box<dyn PaymentProvider>> {
+    Ok(Box::new(sandbox::Sandbox::new(settings, fleet_secret)?))
+}
+
+/// The providers.
 #[derive(Clone, Default)]
-pub struct Providers(Vec<Arc<dyn PaymentProvider>>);
+pub struct Providers {
+    shared: Vec<Arc<dyn PaymentProvider>>,
+    tenants: Option<Tenants>,
+}
+
+/// Where tenants' accounts come from.
+#[derive(Clone)]
+struct Tenants {
+    store: EventStore,
+    seal: Arc<Seal>,
+    stripe: StripeSettings,
+    known: Cache<TenantId, Arc<Setup>>,
+}
+
+/// What a tenant has set.
+#[derive(Default)]
+struct Setup {
+    accounts: Vec<Opened>,
+    rules: BTreeMap<String, Rule>,
+}
+
+/// An account, ready to be used.
+struct Opened {
+    provider: Arc<dyn PaymentProvider>,
+    enabled: bool,
+    countries: Vec<String>,
+}
+
+/// A way to pay that is offered.
+#[derive(Clone)]
+pub(crate) struct Offered {
+    pub(crate) provider: Arc<dyn PaymentProvider>,
+    pub(crate) method: Method,
+    pub(crate) rule: Rule,
+}
 
 impl Providers {
-    /// The providers that the settings switch on.
+    /// The providers that the settings switch on for all tenants.
     ///
     /// # Errors
     /// Settings of a provider that do not fit.
@@ -36,102 +100,177 @@ impl Providers {
     /// These and one more.
     #[must_use]
     pub fn with(mut self, provider: impl PaymentProvider + 'static) -> Self {
-        self.0.push(Arc::new(provider));
+        self.shared.push(Arc::new(provider));
         self
+    }
+
+    /// These and the accounts that tenants set.
+    pub(crate) fn and_accounts(
+        mut self,
+        store: &EventStore,
+        fleet_secret: &SecretString,
+        config: &Config,
+    ) -> fault::Result<Self> {
+        let ttl = Duration::from_millis(config.providers.tenant_settings_ttl_milliseconds.into());
+        self.tenants = Some(Tenants {
+            store: store.clone(),
+            seal: Arc::new(Seal::derive(fleet_secret)?),
+            stripe: config.providers.stripe.clone(),
+            known: Cache::builder().max_capacity(TENANTS_MAX).time_to_live(ttl).build(),
+        });
+        Ok(self)
     }
 
     /// The provider with this code, as this tenant uses it.
     ///
     /// # Errors
     /// When the tenant's settings cannot be read.
-    pub async fn find(
+    pub(crate) async fn find(
         &self,
         tenant: TenantId,
         code: &str,
     ) -> fault::Result<Option<Arc<dyn PaymentProvider>>> {
-        let _ = tenant;
-        Ok(self.0.iter().find(|provider| provider.code() == code).map(Arc::clone))
+        if let Some(shared) = self.shared.iter().find(|provider| provider.code() == code) {
+            return Ok(Some(Arc::clone(shared)));
+        }
+        let setup = self.setup(tenant).await?;
+        let account = setup.accounts.iter().find(|account| account.provider.code() == code);
+        Ok(account.map(|account| Arc::clone(&account.provider)))
     }
 
     /// Whether all tenants share one account at this provider.
-    #[must_use]
-    pub fn is_shared(&self, code: &str) -> bool {
-        self.0.iter().any(|provider| provider.code() == code)
+    pub(crate) fn is_shared(&self, code: &str) -> bool {
+        self.shared.iter().any(|provider| provider.code() == code)
     }
 
-    /// The provider behind a method, and the method.
+    /// The providers that all tenants share.
+    pub(crate) fn shared(&self) -> &[Arc<dyn PaymentProvider>] {
+        &self.shared
+    }
+
+    /// A method that is offered to anybody at all.
     ///
     /// # Errors
     /// `payment_method_unknown`.
-    pub async fn method(
-        &self,
-        tenant: TenantId,
-        code: &str,
-    ) -> fault::Result<(Arc<dyn PaymentProvider>, Method)> {
-        let methods = self.methods(tenant).await?;
-        methods.into_iter().find(|(_, method)| method.code == code).ok_or_else(|| {
+    pub(crate) async fn method(&self, tenant: TenantId, code: &str) -> fault::Result<Offered> {
+        let offers = self.offers(tenant, Wish::default()).await?;
+        offers.into_iter().find(|offer| offer.method.code == code).ok_or_else(|| {
             Fault::new(Code::InvalidInput, "payment_method_unknown", "There is no such payment method.")
                 .with_violation("/method", "payment_method_unknown")
         })
     }
 
-    /// The provider behind a method that takes this currency.
+    /// A method that takes this amount.
     ///
     /// # Errors
-    /// `payment_method_unknown` and `currency_unsupported`.
-    pub async fn for_method(
+    /// `payment_method_unknown`, `currency_unsupported` and `amount_outside_limits`.
+    pub(crate) async fn for_amount(
         &self,
         tenant: TenantId,
         code: &str,
-        currency: Currency,
-    ) -> fault::Result<(Arc<dyn PaymentProvider>, Method)> {
-        let found = self.method(tenant, code).await?;
-        if !admits(found.1.currencies, currency.code()) {
+        amount: Money,
+    ) -> fault::Result<Offered> {
+        let offer = self.method(tenant, code).await?;
+        let currency = amount.currency();
+        let wish = Wish { currency: currency.code(), ..Wish::default() };
+        if !offer.rule.offers(&offer.method, wish) {
             let message = "The payment method does not take this currency.";
             return Err(Fault::invalid("/amount/currency", "currency_unsupported", message));
         }
-        Ok(found)
+        if amount.is_positive() && !offer.rule.admits(amount) {
+            let message = "The payment method does not take this amount.";
+            return Err(Fault::invalid("/amount", "amount_outside_limits", message));
+        }
+        Ok(offer)
     }
 
-    /// The methods for a currency and a country, each with its provider's code; empty means any.
+    /// The methods that are offered for a wish, in the tenant's order.
     ///
     /// # Errors
     /// When the tenant's settings cannot be read.
-    pub async fn methods_for(
-        &self,
-        tenant: TenantId,
-        (currency, country): (&str, &str),
-    ) -> fault::Result<Vec<(&'static str, Method)>> {
-        let fits = |method: &Method| admits(method.currencies, currency) && admits(method.countries, country);
-        let methods = self.methods(tenant).await?.into_iter();
-        Ok(methods
-            .filter(|(_, method)| fits(method))
-            .map(|(provider, method)| (provider.code(), method))
-            .collect())
+    pub(crate) async fn offers(&self, tenant: TenantId, wish: Wish<'_>) -> fault::Result<Vec<Offered>> {
+        let mut offers = self.every_method(tenant).await?;
+        let setup = self.setup(tenant).await?;
+        let reaches = |offer: &Offered| {
+            let code = offer.provider.code();
+            let account = setup.accounts.iter().find(|account| account.provider.code() == code);
+            account.is_none_or(|account| {
+                let everywhere = wish.country.is_empty() || account.countries.is_empty();
+                account.enabled && (everywhere || account.countries.iter().any(|one| one == wish.country))
+            })
+        };
+        offers.retain(|offer| reaches(offer) && offer.rule.offers(&offer.method, wish));
+        offers.sort_by_key(|offer| offer.rule.position);
+        Ok(offers)
     }
 
-    async fn methods(&self, tenant: TenantId) -> fault::Result<Vec<(Arc<dyn PaymentProvider>, Method)>> {
-        let _ = tenant;
+    /// Every method of every provider, offered or not, with the tenant's rule.
+    ///
+    /// # Errors
+    /// When the tenant's settings cannot be read.
+    pub(crate) async fn every_method(&self, tenant: TenantId) -> fault::Result<Vec<Offered>> {
+        let setup = self.setup(tenant).await?;
+        let own = setup.accounts.iter().map(|account| &account.provider);
         let each = |provider: &Arc<dyn PaymentProvider>| {
             let methods = provider.capabilities().methods.iter();
-            methods.map(|method| (Arc::clone(provider), method.clone())).collect::<Vec<_>>()
+            let offers = methods.map(|method| Offered {
+                provider: Arc::clone(provider),
+                method: method.clone(),
+                rule: setup.rules.get(method.code).cloned().unwrap_or_default(),
+            });
+            offers.collect::<Vec<_>>()
         };
-        Ok(self.0.iter().flat_map(each).collect())
+        Ok(self.shared.iter().chain(own).flat_map(each).collect())
+    }
+
+    /// Forgets what is remembered of a tenant, after a change.
+    pub(crate) async fn forget(&self, tenant: TenantId) {
+        if let Some(tenants) = &self.tenants {
+            tenants.known.invalidate(&tenant).await;
+        }
+    }
+
+    async fn setup(&self, tenant: TenantId) -> fault::Result<Arc<Setup>> {
+        let Some(tenants) = &self.tenants else { return Ok(Arc::default()) };
+        let read = tenants.known.try_get_with(tenant, tenants.read(tenant)).await;
+        read.map_err(|fault: Arc<Fault>| Fault::unavailable("payment_settings_unavailable", fault))
     }
 }
 
-/// An empty list admits everything, an empty wish is admitted everywhere.
-fn admits(list: &[&str], wish: &str) -> bool {
-    list.is_empty() || wish.is_empty() || list.contains(&wish)
+impl Tenants {
+    async fn read(&self, tenant: TenantId) -> fault::Result<Arc<Setup>> {
+        let mut transaction = self.store.read(tenant).await?;
+        let rows = accounts::all(&mut transaction, tenant).await?;
+        let rules = accounts::rules(&mut transaction, tenant).await?;
+        drop(transaction);
+        let accounts = rows.into_iter().filter_map(|row| self.open(tenant, row));
+        Ok(Arc::new(Setup { accounts: accounts.collect(), rules }))
+    }
+
+    /// The adapter of an account. One that cannot be opened is missing and does not take the others
+    /// along.
+    fn open(&self, tenant: TenantId, row: AccountRow) -> Option<Opened> {
+        let (enabled, countries) = (row.enabled, row.countries.clone());
+        let opened = account_of(&self.seal, tenant, row).and_then(|(code, account)| match code.as_str() {
+            stripe::CODE => {
+                Ok(Arc::new(stripe::Stripe::open(&self.stripe, &account)?) as Arc<dyn PaymentProvider>)
+            }
+            other => Err(Fault::internal(format!("no provider {other}"))),
+        });
+        match opened {
+            Ok(provider) => Some(Opened { provider, enabled, countries }),
+            Err(fault) => {
+                tracing::error!(%tenant, ?fault, "a provider's account cannot be opened");
+                None
+            }
+        }
+    }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::admits;
-
-    #[test]
-    fn empty_means_any() {
-        assert!(admits(&[], "EUR") && admits(&["EUR"], "") && admits(&["EUR", "USD"], "USD"));
-        assert!(!admits(&["EUR"], "USD"));
-    }
+/// An account with its secrets opened.
+pub(crate) fn account_of(seal: &Seal, tenant: TenantId, row: AccountRow) -> fault::Result<(String, Account)> {
+    let plain = seal.open((tenant, &row.provider), &row.sealed_secrets)?;
+    let secrets = serde_json::from_slice(&plain).map_err(Fault::internal)?;
+    let AccountRow { provider, enabled, live, settings, countries, .. } = row;
+    Ok((provider, Account { enabled, live, settings: settings.0, secrets, countries }))
 }

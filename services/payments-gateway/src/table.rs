@@ -4,6 +4,7 @@
 //! Every writer of a payment touches its row *before* it appends events. So two writers of one
 //! payment wait for each other at the row and never in a circle.
 
+pub(crate) mod accounts;
 pub(crate) mod saved_methods;
 pub(crate) mod setups;
 
@@ -241,6 +242,20 @@ pub(crate) async fn receive(
         .await
         .map_err(storage)?;
     Ok(row.map(|(tenant, payment, correlation, fresh)| (found((tenant, payment, correlation)), fresh)))
+}
+
+/// Whether a payment of ours has this reference. Needs the worker role.
+pub(crate) async fn knows(
+    connection: &mut PgConnection,
+    provider: &str,
+    reference: &str,
+) -> fault::Result<bool> {
+    sqlx::query_scalar("SELECT EXISTS (SELECT FROM payments WHERE provider = $1 AND provider_reference = $2)")
+        .bind(provider)
+        .bind(reference)
+        .fetch_one(connection)
+        .await
+        .map_err(storage)
 }
 
 /// Puts the next question about a payment off, because its provider wants to be left alone.

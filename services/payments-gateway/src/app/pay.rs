@@ -40,9 +40,9 @@ impl Payments {
         } else if terms.off_session {
             return Err(refused("/payment_method_id", "required"));
         }
-        let currency = terms.amount.currency();
-        let (provider, method) = self.providers.for_method(context.tenant, &terms.method, currency).await?;
-        if terms.save_method && !method.saves {
+        let offer = self.providers.for_amount(context.tenant, &terms.method, terms.amount).await?;
+        let provider = offer.provider;
+        if terms.save_method && !offer.method.saves {
             return Err(refused("/save_method", "payment_method_not_saved"));
         }
         if terms.capture == CaptureMode::Manual && !provider.capabilities().manual_capture {

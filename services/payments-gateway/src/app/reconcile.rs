@@ -72,6 +72,11 @@ impl Payments {
     /// What the provider says first; only then, if it is still open, whether its time is over.
     async fn settle(&self, context: &CommandContext, found: Found) -> fault::Result<Loaded<Payment>> {
         let payment = self.store.load::<Payment>(found.tenant, found.payment_id.as_uuid()).await?;
+        // A key lives for a day at a provider: an order that old might be a second payment over there.
+        let overdue = payment.state.is_overdue(context.at, self.time_limits());
+        if overdue && payment.state.step() == Step::Create {
+            return self.execute(context, payment, PaymentCommand::Expire { voidable: false }).await;
+        }
         let payment = self.take_next_step(context, payment).await?.payment;
         if !payment.state.is_overdue(context.at, self.time_limits()) {
             return Ok(payment);

@@ -22,8 +22,9 @@ impl Payments {
         user: UserId,
         (method, return_url): (&str, &str),
     ) -> fault::Result<(Setup, NextAction)> {
-        let (provider, offered) = self.providers.method(context.tenant, method).await?;
-        if !offered.saves {
+        let offer = self.providers.method(context.tenant, method).await?;
+        let provider = offer.provider;
+        if !offer.method.saves {
             let message = "This payment method cannot be saved.";
             return Err(Fault::invalid("/method", "payment_method_not_saved", message));
         }

@@ -61,7 +61,7 @@ impl Payments {
         };
         let started = Instant::now();
         let answer = match self.providers.find(context.tenant, &terms.provider).await? {
-            Some(provider) => self.ask(context.tenant, &*provider, (&payment, &terms), &step).await?,
+            Some(provider) => self.ask_in_turn(context.tenant, &*provider, (&payment, &terms), &step).await?,
             None => Err(ProviderError::Transient("the provider is switched off".into())),
         };
         let outcome = answer.as_ref().map_or_else(ProviderError::kind, |_| "ok");
@@ -80,6 +80,26 @@ impl Payments {
             unit.commit().await?;
         }
         Ok(Taken { payment, trouble })
+    }
+
+    /// One question, unless the provider is left alone because of repeated trouble.
+    async fn ask_in_turn(
+        &self,
+        tenant: TenantId,
+        provider: &dyn PaymentProvider,
+        about: (&Loaded<Payment>, &Terms),
+        step: &Step,
+    ) -> fault::Result<Result<ProviderSnapshot, ProviderError>> {
+        let code = provider.code();
+        let account = (code, Some(tenant).filter(|_| !self.providers.is_shared(code)));
+        if !self.health.admits(account, Instant::now()) {
+            let alone = "the provider is left alone after repeated trouble";
+            return Ok(Err(ProviderError::Transient(alone.into())));
+        }
+        let answer = self.ask(tenant, provider, about, step).await;
+        let trouble = matches!(&answer, Ok(Err(error)) if error.is_trouble());
+        self.health.report(account, trouble, Instant::now());
+        answer
     }
 
     /// One question, with everything the provider needs for it.

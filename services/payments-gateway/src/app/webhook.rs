@@ -15,7 +15,7 @@ use payments_gateway_domain::{Contradicted, Payment, PaymentCommand, ProviderSna
 use super::step::{contradicted, instrument};
 use super::{ATTEMPTS, Payments};
 use crate::metrics;
-use crate::provider::{News, PaymentProvider, ProviderEvent, RawWebhook, WebhookRefusal};
+use crate::provider::{News, PaymentProvider, ProviderError, ProviderEvent, RawWebhook, WebhookRefusal};
 use crate::refusal::{other_money, webhook_refused};
 use crate::table::{self, Found, Named};
 
@@ -55,6 +55,9 @@ impl Payments {
         // Whoever knows one tenant's webhook secret must not speak about another tenant's payments.
         let scope = Some(tenant).filter(|_| !self.providers.is_shared(code));
         let outcome = self.take(&*provider, webhook, (scope, traceparent)).await;
+        if scope.is_some() {
+            self.note_webhook(tenant, code, outcome.as_ref().err().map(Fault::reason)).await;
+        }
         let word = outcome.as_ref().map_or_else(|fault| fault.reason(), |outcome| outcome.word());
         metrics::webhook(code, word);
         outcome
@@ -75,11 +78,21 @@ impl Payments {
                 let named = (setup_id, &*snapshot);
                 return self.receive_setup(provider.code(), &event, named, tenant).await;
             }
+            News::SetupChanged { setup_id, reference } => {
+                let (snapshot, _) = provider.fetch_setup(&reference).await.map_err(unavailable)?;
+                return self.receive_setup(provider.code(), &event, (setup_id, &snapshot), tenant).await;
+            }
             News::Payment { payment_id, snapshot } if provider.capabilities().signs_webhooks => {
                 (payment_id, *snapshot)
             }
             News::Payment { payment_id, snapshot } => {
                 (payment_id, read_again(provider, &snapshot.reference).await?)
+            }
+            // An account may be used by others too: what is theirs is not read.
+            News::PaymentChanged { payment_id: None, reference }
+                if !self.knows(provider.code(), &reference).await? =>
+            {
+                return Ok(Outcome::Ignored);
             }
             News::PaymentChanged { payment_id, reference } => {
                 (payment_id, read_again(provider, &reference).await?)
@@ -130,6 +143,11 @@ impl Payments {
         Ok(Outcome::Accepted)
     }
 
+    async fn knows(&self, provider: &str, reference: &str) -> fault::Result<bool> {
+        let mut unit = self.store.begin_worker(None).await?;
+        table::knows(unit.connection(), provider, reference).await
+    }
+
     /// A webhook about other money: recorded as what it is, and refused.
     async fn contradict(
         &self,
@@ -154,8 +172,11 @@ struct Report {
 }
 
 async fn read_again(provider: &dyn PaymentProvider, reference: &str) -> fault::Result<ProviderSnapshot> {
-    let answer = provider.fetch(reference).await;
-    answer.map_err(|error| Fault::unavailable("provider_unavailable", error))
+    provider.fetch(reference).await.map_err(unavailable)
+}
+
+fn unavailable(error: ProviderError) -> Fault {
+    Fault::unavailable("provider_unavailable", error)
 }
 
 /// The chain that began with the checkout goes on: the correlation is the payment's.

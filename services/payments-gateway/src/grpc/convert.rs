@@ -8,7 +8,8 @@ use jiff::Timestamp;
 use money::Money;
 use payments_gateway_domain::{CaptureMode, Decline, DeclineClass, Status, Terms};
 
-use crate::provider::{Method, NextAction};
+use crate::provider::NextAction;
+use crate::providers::Offered;
 use crate::table::PaymentRow;
 use crate::table::saved_methods::SavedMethod;
 use crate::table::setups::{Progress, Setup};
@@ -80,15 +81,26 @@ pub(crate) fn payment_proto(row: &PaymentRow) -> proto::Payment {
     }
 }
 
-/// A way to pay as a message.
-pub(crate) fn method_proto((provider, method): (&'static str, Method)) -> proto::PaymentMethod {
-    let texts = |list: &[&str]| list.iter().map(|text| (*text).to_owned()).collect();
+/// A way to pay as a message, with its fee for an amount, in the words of a locale.
+pub(crate) fn method_proto(offer: Offered, amount: Option<Money>, locale: &str) -> proto::PaymentMethod {
+    let Offered { provider, method, rule } = offer;
+    let narrowed = |ours: &[String], theirs: &[&str]| {
+        let theirs = || theirs.iter().map(|text| (*text).to_owned()).collect();
+        if ours.is_empty() { theirs() } else { ours.to_vec() }
+    };
+    let words = rule.words(locale);
+    let fee = amount.and_then(|amount| rule.fee(amount));
+    let payer = if rule.customer_pays_fee { "customer" } else { "merchant" };
     proto::PaymentMethod {
         code: method.code.to_owned(),
-        name: method.name.to_owned(),
-        provider: provider.to_owned(),
-        currencies: texts(method.currencies),
-        countries: texts(method.countries),
+        name: words.map_or(method.name, |words| &words.name).to_owned(),
+        provider: provider.code().to_owned(),
+        currencies: narrowed(&rule.currencies, method.currencies),
+        countries: narrowed(&rule.countries, method.countries),
+        description: words.map_or_else(String::new, |words| words.description.clone()),
+        fee: fee.map(money_proto),
+        fee_payer: fee.map_or("", |_| payer).to_owned(),
+        saves: method.saves,
     }
 }
 

@@ -54,6 +54,13 @@ pub enum News {
         /// The set-up.
         snapshot: Box<SetupSnapshot>,
     },
+    /// Something about a set-up that only reading it again can tell.
+    SetupChanged {
+        /// Ours, if the provider repeats our identifier.
+        setup_id: Option<SetupId>,
+        /// The provider's identifier of the set-up.
+        reference: String,
+    },
     /// Nothing that we keep.
     Nothing,
 }

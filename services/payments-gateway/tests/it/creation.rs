@@ -76,7 +76,11 @@ async fn only_services_create_payments() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_methods_are_listed() {
     let world = World::start(webhooks_only()).await;
-    let message = ListPaymentMethodsRequest { currency: "EUR".to_owned(), country: "DE".to_owned() };
+    let message = ListPaymentMethodsRequest {
+        currency: "EUR".to_owned(),
+        country: "DE".to_owned(),
+        ..ListPaymentMethodsRequest::default()
+    };
     let nobody = auth::Caller::anonymous(world.tenant);
     let answer = world.payments().list_payment_methods(world.request(&nobody, message)).await.unwrap();
     let codes: Vec<_> = answer.into_inner().methods.into_iter().map(|method| method.code).collect();

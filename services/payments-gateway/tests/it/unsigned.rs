@@ -191,7 +191,8 @@ async fn a_method_is_offered_where_it_works() {
     for (currency, country, offered) in [("EUR", "DE", 1), ("USD", "DE", 0), ("EUR", "FR", 0), ("", "", 1)] {
         let (currency, country) = (currency.to_owned(), country.to_owned());
         let nobody = Caller::anonymous(shop.tenant);
-        let request = fixtures::request(&nobody, ListPaymentMethodsRequest { currency, country });
+        let request =
+            fixtures::request(&nobody, ListPaymentMethodsRequest { currency, country, ..Default::default() });
         let answer = shop.payments().list_payment_methods(request).await.unwrap();
         assert_eq!(answer.into_inner().methods.len(), offered);
     }
