@@ -81,7 +81,7 @@ async fn by_hand_and_by_figures(admin: &Customer, stranger: &Customer, right: Va
     let block = json!({"network": "203.0.113.0/24", "reason": "attack", "until": "2099-01-01T00:00:00Z"});
     let late = admin.post("/api/v1/admin/blocked-sources", block.clone()).await;
     assert_eq!((late.status.as_u16(), &late.body["errors"][0]["pointer"]), (400, &json!("/until")));
-    let until = (jiff::Timestamp::now() + jiff::SignedDuration::from_hours(1)).to_string();
+    let until = (kernel::Clock::wall(&kernel::SystemClock) + jiff::SignedDuration::from_hours(1)).to_string();
     let block = json!({"network": "203.0.113.0/24", "reason": "attack", "until": until});
     let made = admin.post("/api/v1/admin/blocked-sources", block).await;
     assert_eq!(made.status, 201, "{}", made.body);

@@ -49,7 +49,7 @@ fn decoded(text: &str) -> Vec<u8> {
         (bits, held) = (bits << 5 | u32::try_from(value).unwrap(), held + 5);
         if held >= 8 {
             held -= 8;
-            bytes.push((bits >> held) as u8);
+            bytes.extend(u8::try_from((bits >> held) & 0xff));
             bits &= (1 << held) - 1;
         }
     }

@@ -301,7 +301,7 @@ async fn an_administrators_day(admin: &Customer, ids: &Ids) -> Value {
     let operation = || uuid::Uuid::now_v7().to_string();
     let rule = json!({"spec": {"name": "r", "enabled": true, "path_prefix": "/r", "action": "ROUTING_ACTION_BLOCK", "target": "x"}});
     let rule = admin.post("/api/v1/admin/routing/rules", rule).await.ok();
-    let until = (jiff::Timestamp::now() + jiff::SignedDuration::from_hours(1)).to_string();
+    let until = (kernel::Clock::wall(&kernel::SystemClock) + jiff::SignedDuration::from_hours(1)).to_string();
     let block = json!({"network": "203.0.113.7", "reason": "attack", "until": until});
     let block = admin.post("/api/v1/admin/blocked-sources", block).await.ok();
     let key = json!({"name": "k", "scopes": ["invoices.read"], "expires_in_days": 5});

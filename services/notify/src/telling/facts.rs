@@ -26,10 +26,20 @@ pub(super) struct Telling {
     pub values: BTreeMap<String, String>,
 }
 
-/// Events that concern no person, or whom the person has just caused and seen.
+/// Events that concern no person, or whom the person has just caused and seen, or that are between the
+/// merchant and the provider: the customer began the dispute, and knows nothing of a report that does not fit.
 #[cfg(test)]
-const NOT_TOLD: [&str; 4] =
-    ["login.failed", "mail.failed", "webhook_endpoint.disabled", "notification.created"];
+const NOT_TOLD: [&str; 9] = [
+    "login.failed",
+    "mail.failed",
+    "webhook_endpoint.disabled",
+    "notification.created",
+    "payment.partially_captured",
+    "payment.dispute_opened",
+    "payment.dispute_won",
+    "payment.dispute_lost",
+    "payment.contradicted",
+];
 
 /// What is to be told about `event`.
 pub(super) fn tellings(event: &CloudEvent) -> Vec<Telling> {

@@ -14,7 +14,7 @@ async fn a_plan_is_a_draft_until_it_is_put_on_sale() {
     assert_eq!((plan.status(), plan.revision), (PlanStatus::Draft, 1));
     assert_eq!(world.listed(ListPlansRequest::default()).await.unwrap(), []);
     let plan = world.update(with_status(&plan, PlanStatus::Active)).await.unwrap();
-    assert_eq!(world.listed(ListPlansRequest::default()).await.unwrap(), [plan.clone()]);
+    assert_eq!(world.listed(ListPlansRequest::default()).await.unwrap(), std::slice::from_ref(&plan));
     let again = world.update(with_status(&plan, PlanStatus::Draft)).await;
     assert_eq!(refused(again).0, "draft_again");
     world.update(with_status(&plan, PlanStatus::Archived)).await.unwrap();
