@@ -65,6 +65,9 @@ async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if wanted("routing") {
         bench::edge::lookup(&mut figures)?;
     }
+    if wanted("authority") {
+        bench::edge::authority(&mut figures)?;
+    }
     if wanted("login") {
         bench::gateway::log_in(&stand, seconds, &mut figures).await?;
     }

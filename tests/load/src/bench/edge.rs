@@ -1,12 +1,16 @@
-//! The edge: what the gateway adds to a call, and what looking up a routing rule costs.
+//! The edge: what the gateway adds to a call, and what looking up a routing rule, verifying a token and
+//! checking a permission cost.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use auth::{AccessTokenIssuer, AccessTokens, Caller, Permissions, Subject};
+use contracts::Access;
 use contracts::vbwd::wallet::v1::GetMyBalanceRequest;
 use contracts::vbwd::wallet::v1::wallet_service_client::WalletServiceClient;
-use ids::TenantId;
+use ids::{SessionId, TenantId, UserId};
+use jiff::Timestamp;
 use routing::{Action, HostPattern, Question, Rule, Table, explain};
 use tonic::metadata::AsciiMetadataValue;
 use uuid::Uuid;
@@ -18,6 +22,7 @@ use crate::workload::{self, Worker};
 
 const RULES: usize = 10_000;
 const LOOKUPS: u32 = 200_000;
+const VERIFICATIONS: u32 = 5_000;
 
 struct Http {
     connection: Connection,
@@ -83,6 +88,34 @@ pub fn lookup(figures: &mut Figures) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+/// What knowing who calls and whether they may costs: the signature and claims of a token that was never
+/// seen before, and one permission of a caller who holds forty.
+pub fn authority(figures: &mut Figures) -> anyhow::Result<()> {
+    const NOW: Timestamp = Timestamp::constant(1_795_435_200, 0);
+    let issuer = AccessTokenIssuer::new("bench", &[7; 32])?;
+    let tokens = AccessTokens::from_jwks(&[issuer.jwk()])?;
+    let held = (0..40).map(|nth| format!("resource{nth}.write"));
+    let somebody = |nth| Caller {
+        subject: Subject::User(UserId::from_uuid(Uuid::from_u128(nth))),
+        session: Some(SessionId::new()),
+        ..Caller::anonymous(tenant(0))
+    };
+    let issued = (0..VERIFICATIONS).map(|nth| issuer.issue(&somebody(nth.into()), NOW, 300));
+    let issued = issued.collect::<Result<Vec<_>, _>>()?;
+    let started = Instant::now();
+    for token in &issued {
+        black_box(tokens.verify(black_box(token), tenant(0), NOW)?);
+    }
+    figures.add("authority.verify_token_ns", nanoseconds(started.elapsed() / VERIFICATIONS), "ns")?;
+    let caller = Caller { permissions: Permissions::new(held)?, ..somebody(1) };
+    let access = Access::Permission("resource20.write".to_owned());
+    let started = Instant::now();
+    for _ in 0..LOOKUPS {
+        auth::permit(black_box(&caller), black_box(Some(&access)))?;
+    }
+    figures.add("authority.permission_check_ns", nanoseconds(started.elapsed() / LOOKUPS), "ns")
 }
 
 #[allow(clippy::cast_precision_loss, reason = "a figure to read")]
