@@ -18,7 +18,6 @@ use eventstore::{CommandContext, EventStore};
 use fault::{Code, Fault};
 use ids::{PlanId, TenantId};
 use moka::future::Cache;
-use prost_types::Timestamp as WireTime;
 use runtime::audit;
 use sqlx::PgConnection;
 use subscription_domain::catalogue::{Face, Flaw, Kind, Sale, Version};
@@ -248,9 +247,4 @@ fn shared(fault: &Fault) -> Fault {
 /// What the audit trail keeps of a plan.
 fn shown(plan: &Plan) -> Option<serde_json::Value> {
     audit::state("vbwd.subscription.v1.Plan", &plan_message(plan))
-}
-
-/// A moment on the wire.
-pub(crate) fn wire_time(at: jiff::Timestamp) -> WireTime {
-    WireTime { seconds: at.as_second(), nanos: at.subsec_nanosecond() }
 }

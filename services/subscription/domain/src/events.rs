@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use money::Money;
 use serde::{Deserialize, Serialize};
 
-use crate::dunning::{Decline, FinalAction};
+use crate::dunning::Decline;
 use crate::period::{Anchor, Period};
 use crate::proration::Segment;
 use crate::terms::{AddOn, Terms};
@@ -302,10 +302,4 @@ pub struct Extended {
 pub struct Restored {
     /// When.
     pub at: Timestamp,
-}
-
-impl From<FinalAction> for CancelReason {
-    fn from(_: FinalAction) -> Self {
-        Self::Unpaid
-    }
 }

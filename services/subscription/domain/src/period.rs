@@ -123,14 +123,10 @@ impl BillingPeriod {
     fn span(self, times: u32) -> Result<Span, CalendarError> {
         let (months, days) = self.length();
         let of = |length: i64| length.checked_mul(i64::from(times)).ok_or(CalendarError::OutOfRange);
-        let span = Span::new().try_months(of(months)?).and_then(|span| span.try_days(days_of(days, times)));
+        let (months, days) = (of(months)?, of(days)?);
+        let span = Span::new().try_months(months).and_then(|span| span.try_days(days));
         span.map_err(|_| CalendarError::OutOfRange)
     }
-}
-
-/// Beyond what a calendar can hold when it does not fit.
-const fn days_of(days: i64, times: u32) -> i64 {
-    days.saturating_mul(times as i64)
 }
 
 impl Anchor {

@@ -10,7 +10,7 @@ use subscription_domain::catalogue::{Face, Kind, Price, Promised, Sale, Version}
 use subscription_domain::feature::{Feature, Reset};
 use subscription_domain::{BillingPeriod, Grant, Rest, Unit};
 
-use crate::catalogue::{Category, NewPlan, Plan, PricedVersion, wire_time};
+use crate::catalogue::{Category, NewPlan, Plan, PricedVersion};
 
 /// A submission that cannot even be read at `pointer`.
 fn unreadable(pointer: impl Into<String>, code: &'static str) -> Fault {
@@ -178,7 +178,7 @@ pub(crate) fn version_message(version: &PricedVersion) -> proto::PlanVersion {
             features: body.features.iter().map(feature_message).collect(),
             access_levels: body.access_levels.clone(),
         }),
-        published_at: Some(wire_time(version.published_at)),
+        published_at: Some(timestamp(version.published_at)),
     }
 }
 
@@ -197,6 +197,10 @@ fn price_message((id, price): (PriceId, &Price)) -> proto::PlanPrice {
         price: Some(money_message(price.price)),
         setup_fee: price.setup_fee.map(money_message),
     }
+}
+
+fn timestamp(at: jiff::Timestamp) -> prost_types::Timestamp {
+    prost_types::Timestamp { seconds: at.as_second(), nanos: at.subsec_nanosecond() }
 }
 
 fn money_message(money: Money) -> MoneyProto {

@@ -23,7 +23,7 @@ pub(crate) fn change(subscription: &Subscription, command: Change, at: Timestamp
         return Err(Rejection::NothingChanges);
     }
     match (command.when, subscription.status()) {
-        (When::Now, Status::Trialing) => Ok(vec![swap_in_trial(subscription, agreed, command, at)?]),
+        (When::Now, Status::Trialing) => Ok(vec![swap_in_trial(subscription, agreed, command, at)]),
         (When::Now, _) => Ok(vec![change_now(subscription.current()?, agreed, command, at)?]),
         (When::AtPeriodEnd, _) => schedule(subscription, command),
     }
@@ -75,10 +75,10 @@ fn swap_in_trial(
     agreed: &Agreed,
     command: Change,
     at: Timestamp,
-) -> Result<SubscriptionEvent, Rejection> {
+) -> SubscriptionEvent {
     let ends_at = subscription.trial_ends_at().unwrap_or(at);
     let nothing = Money::zero(command.terms.price.currency());
-    Ok(SubscriptionEvent::PlanChanged(PlanChanged {
+    SubscriptionEvent::PlanChanged(PlanChanged {
         from: agreed.terms.clone(),
         to: command.terms,
         quantity: command.quantity,
@@ -89,7 +89,7 @@ fn swap_in_trial(
         segment: Segment { start: at, end: ends_at, amount: nothing },
         line_id: command.line_id,
         at,
-    }))
+    })
 }
 
 fn schedule(subscription: &Subscription, command: Change) -> Decision {
